@@ -1,0 +1,154 @@
+"""A person search dataset: COCO-style boxes with identities, and the queries searched for.
+
+Shapes: M people in a picture, K queries taken from a picture.
+"""
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.parallel import DataContainer
+from mmdet.datasets import DATASETS, CocoDataset
+
+from .annotations import CONVERT, NO_IDENTITY, check_annotations, read_json
+from .pictures import PictureError, missing_pictures
+
+
+@DATASETS.register_module()
+class PersonSearchDataset(CocoDataset):
+    """Scenes with people, each with an identity (``person_id`` >= 0) or without (negative).
+
+    Args:
+        ann_file: COCO-style json whose annotations carry ``person_id``; see ``check_annotations``.
+        pipeline: steps of ``mmdet`` and ``mmdet_ps.datasets.pipelines``; transforms that drop boxes
+            have to be wrapped in ``WithPids``.
+        max_corrupt: distinct broken pictures that training replaces by others before it gives up.
+            At test every broken picture is an error.
+        **kwargs: those of ``mmdet.datasets.CocoDataset`` (``data_root``, ``img_prefix``,
+            ``test_mode``, ``filter_empty_gt``, ...).
+
+    Raises:
+        FileNotFoundError: where the annotation file or a picture is missing.
+        ValueError: where an annotation is not sane or nothing is left to train on.
+    """
+
+    CLASSES = ('person',)
+    PALETTE = [(220, 20, 60)]
+
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: Sequence[dict],
+        max_corrupt: int = 10,
+        **kwargs: Any,
+    ):
+        super().__init__(ann_file, pipeline, **kwargs)
+        self.max_corrupt = max_corrupt
+        if not self.test_mode and not len(self):
+            raise ValueError(
+                f'{self.ann_file}: no picture with people is left to train on; {CONVERT}, or set '
+                f'data.train.filter_empty_gt=False to train on pictures without people'
+            )
+        self._check_pictures()
+        # Shared with the loader's workers, so that all of them count together.
+        self._corrupt = torch.zeros(len(self), dtype=torch.bool).share_memory_()
+
+    def load_annotations(self, ann_file: str) -> list[dict]:
+        """Read and check the annotation file; one dict a picture, in the file's order of ids."""
+        check_annotations(read_json(ann_file, CONVERT), ann_file)
+        data_infos = super().load_annotations(ann_file)
+        for person in self.coco.anns.values():
+            person.setdefault('area', person['bbox'][2] * person['bbox'][3])
+        return data_infos
+
+    def _check_pictures(self) -> None:
+        if self.file_client.name != 'HardDiskBackend':
+            return
+        prefix = self.img_prefix or ''
+        missing = missing_pictures(prefix, [info['filename'] for info in self.data_infos])
+        if missing:
+            raise FileNotFoundError(
+                f'{os.path.join(prefix, missing[0])}: no such picture ({len(missing)} of '
+                f'{self.ann_file} are missing); correct data_root or img_prefix'
+            )
+
+    def _parse_ann_info(self, img_info: dict, ann_info: list[dict]) -> dict[str, Any]:
+        """What the base class gives, and ``pids`` (M,) int64 of the ``bboxes`` that it keeps."""
+        # The base class decides which boxes stay and hands on each one's segmentation: identities
+        # take that place, so they are of the same boxes whatever it leaves out.
+        carried = [{**person, 'segmentation': person['person_id']} for person in ann_info]
+        ann = super()._parse_ann_info(img_info, carried)
+        pids = np.array(ann.pop('masks'), dtype=np.int64).reshape(-1)
+        ann['pids'] = np.where(pids < 0, NO_IDENTITY, pids)
+        return ann
+
+    @property
+    def num_pids(self) -> int:
+        """Smallest table that holds every identity here: the largest ``person_id`` + 1."""
+        pids = (person['person_id'] for person in self.coco.anns.values())
+        return max(max(pids, default=NO_IDENTITY), NO_IDENTITY) + 1
+
+    def prepare_train_img(self, idx: int) -> dict[str, Any] | None:
+        """One training sample.
+
+        Raises:
+            ValueError: where the pipeline dropped boxes and left their identities behind.
+        """
+        data = super().prepare_train_img(idx)
+        if data is not None and 'gt_pids' in data:
+            boxes, pids = (_unwrap(data[key]) for key in ('gt_bboxes', 'gt_pids'))
+            if len(boxes) != len(pids):
+                raise ValueError(
+                    f'the training pipeline left {len(boxes)} gt_bboxes but {len(pids)} gt_pids of '
+                    f'{self.data_infos[idx]["filename"]}; wrap the step that drops boxes: '
+                    f"dict(type='WithPids', transform=dict(...)) in data.train.pipeline"
+                )
+        return data
+
+    def prepare_test_img(self, idx: int) -> dict[str, Any]:
+        """One test sample; the pipeline sees the annotations too, for ``LoadGivenBoxes``."""
+        results = dict(img_info=self.data_infos[idx], ann_info=self.get_ann_info(idx))
+        self.pre_pipeline(results)
+        return self.pipeline(results)
+
+    def __getitem__(self, idx: int) -> dict[str, Any]:
+        """Sample ``idx``; in training a broken picture is replaced by another of its shape group.
+
+        Raises:
+            PictureError: at test for a broken picture; in training for too many of them.
+        """
+        if self.test_mode:
+            return self.prepare_test_img(idx)
+        while True:
+            data = None
+            if not self._corrupt[idx]:
+                try:
+                    data = self.prepare_train_img(idx)
+                except PictureError as error:
+                    self._count_corrupt(idx, error)
+            if data is not None:
+                return data
+            idx = self._rand_another(idx)
+
+    def _count_corrupt(self, idx: int, error: PictureError) -> None:
+        self._corrupt[idx] = True
+        count = int(self._corrupt.sum())
+        group = self.flag == self.flag[idx]
+        if count > self.max_corrupt or bool(self._corrupt.numpy()[group].all()):
+            raise PictureError(
+                f'{error} ({count} broken training pictures, data.train.max_corrupt='
+                f'{self.max_corrupt} are replaced)'
+            )
+        warnings.warn(f'{error}; replaced by another picture ({count} so far)', stacklevel=3)
+
+    @property
+    def corrupt_pictures(self) -> list[str]:
+        """Names of the pictures found broken so far, by any worker."""
+        return [self.data_infos[i]['filename'] for i in torch.nonzero(self._corrupt).flatten()]
+
+
+def _unwrap(value: Any) -> Any:
+    return value.data if isinstance(value, DataContainer) else value
