@@ -1,0 +1,137 @@
+# mmcv-full for the torch that is there: which operators, under which key, compiled or out of the
+# cache. Sourced by tools/setup.sh, never run.
+
+SETUPTOOLS='setuptools>=70.1,<81' # mmcv-full's setup.py imports pkg_resources, gone in later ones
+TOOLS_PATH=''
+
+# need_build_tools: setuptools, wheel and ninja, in a scratch folder where the Python lacks them,
+# so that its own setuptools stays as it is.
+need_build_tools() {
+  local found
+  [[ -z $TOOLS_PATH ]] || return 0
+  found="$("$PY" -c 'import ninja, pkg_resources, wheel; print(1)' 2>/dev/null || true)"
+  [[ $found != 1 ]] || return 0
+  pip_install 'fetching the build tools' --target "$WORK/tools" "$SETUPTOOLS" ninja wheel
+  TOOLS_PATH="$WORK/tools"
+  export PATH="$WORK/tools/bin:$PATH"
+}
+
+# cuda_home: the folder with the headers that belong to the nvcc on the PATH (which may be a link
+# or a script somewhere else).
+cuda_home() {
+  if [[ -n ${CUDA_HOME:-} ]]; then
+    echo "$CUDA_HOME"
+    return
+  fi
+  : >"$WORK/empty.cu"
+  nvcc --dryrun "$WORK/empty.cu" 2>&1 | sed -n 's/^#\$ TOP=//p' | head -n 1
+}
+
+# default_archs: one card of each generation (major number) that torch and nvcc both know; code for
+# x.0 also runs on x.5 of the same generation.
+default_archs() {
+  local known arch major seen=' ' list=()
+  known=" $(nvcc --list-gpu-code | sed -n 's/^sm_\([0-9]*\)\([0-9]\)$/\1.\2/p' | tr '\n' ' ')"
+  for arch in $TORCH_ARCHS; do
+    major=${arch%%.*}
+    [[ $known == *" $arch "* && $seen != *" $major "* ]] || continue
+    seen+="$major "
+    list+=("$arch")
+  done
+  echo "${list[*]}"
+}
+
+# choose_flavour: sets FLAVOUR (cpu or cuda), ARCHS and KEY.
+choose_flavour() {
+  local nvcc_version
+  FLAVOUR=cpu ARCHS=''
+  if [[ $cuda == cuda || ($cuda == auto && -n $GPU_ARCHS) ]]; then
+    FLAVOUR=cuda
+    [[ -n $TORCH_CUDA ]] || die "torch $TORCH is a build without CUDA: install one with CUDA, or use --cpu"
+    command -v nvcc >/dev/null ||
+      die "no nvcc to compile the CUDA operators with: install the CUDA toolkit $TORCH_CUDA and put it on the PATH, or use --cpu"
+    nvcc_version="$(nvcc --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')"
+    [[ ${nvcc_version%%.*} == "${TORCH_CUDA%%.*}" ]] ||
+      die "nvcc is of CUDA $nvcc_version and torch $TORCH of CUDA $TORCH_CUDA: put the nvcc of CUDA ${TORCH_CUDA%%.*} on the PATH, or use --cpu"
+    ARCHS=${arch:-${TORCH_CUDA_ARCH_LIST:-${GPU_ARCHS:-$(default_archs)}}}
+    [[ -n $ARCHS ]] || die "nvcc $nvcc_version and torch $TORCH know no card in common: name the cards with --arch"
+    ARCHS="$(tr -s ' ;,' '\n' <<<"$ARCHS" | sort -Vu | paste -sd ' ')"
+  elif [[ -n $arch ]]; then
+    die '--arch is for CUDA operators: no GPU is visible, so add --cuda'
+  elif [[ $cuda == auto && -n $TORCH_CUDA ]] && nvidia-smi -L 2>/dev/null | grep -q GPU; then
+    say "nvidia-smi lists a GPU that torch $TORCH does not see (a driver older than CUDA $TORCH_CUDA?): CPU operators"
+  fi
+  KEY="$PY_TAG-$PLATFORM-torch$TORCH-$FLAVOUR"
+  [[ $FLAVOUR == cpu ]] || KEY+="$nvcc_version-sm${ARCHS// /_}"
+}
+
+# find_wheel: the wheel for KEY, from the offline folder or the cache.
+find_wheel() {
+  local wheel
+  for wheel in ${offline:+"$offline/$KEY"/mmcv_full-"$MMCV_VERSION"-*.whl} \
+    "$CACHE/wheels/$KEY"/mmcv_full-"$MMCV_VERSION"-*.whl; do
+    [[ ! -f $wheel ]] || { echo "$wheel" && return 0; }
+  done
+  return 1
+}
+
+install_mmcv() {
+  local wheel stamp="$PREFIX/.mmdet_ps-setup"
+  if ((!rebuild)) && [[ $MMCV == "$MMCV_VERSION" && $MMCV_OPS == "$FLAVOUR" ]] &&
+    { [[ ! -f $stamp ]] || grep -qF " $KEY " "$stamp"; }; then
+    say "keeping mmcv-full $MMCV ($MMCV_OPS operators)"
+    return
+  fi
+  if ((rebuild)) || ! wheel="$(find_wheel)"; then
+    compile_mmcv
+    wheel="$(find_wheel)"
+  fi
+  pip_install "installing $wheel" --no-deps --force-reinstall "$wheel"
+}
+
+compile_progress() {
+  local step
+  step="$(log_part | grep -oE '^ *\[[0-9]+/[0-9]+\]' | tail -n 1 | tr -d '[] ' || true)"
+  if [[ -z $step ]]; then
+    echo "preparing ($((SECONDS - COMPILE_START)) s)"
+  elif [[ ${step%/*} == "${step#*/}" ]]; then
+    echo "linking ($((SECONDS - COMPILE_START)) s)"
+  else
+    echo "${step%/*} of ${step#*/} files, $(((SECONDS - COMPILE_START) / 60)) min $(((SECONDS - COMPILE_START) % 60)) s"
+  fi
+}
+
+need_compiler() {
+  export CXX=${CXX:-$(command -v c++ || command -v g++ || command -v clang++ || true)}
+  export CC=${CC:-$(command -v cc || command -v gcc || command -v clang || true)}
+  if ! command -v ${CXX:-c++} >/dev/null || ! command -v ${CC:-cc} >/dev/null; then
+    die 'no C++ compiler to build mmcv-full with: install one, for example with apt-get install g++, or name it with CXX and CC'
+  fi
+  ((HEADERS)) || die "Python.h of $PY is missing: install it, for example with apt-get install python${PY_VERSION%.*}-dev"
+}
+
+# compile_mmcv: compiles in a scratch folder and moves the checked wheel under its key at the end.
+compile_mmcv() {
+  local what="compiling mmcv-full $MMCV_VERSION ($FLAVOUR operators)" jobs memory
+  local flavour=(FORCE_CUDA=0 CUDA_VISIBLE_DEVICES='')
+  need_compiler
+  need_build_tools
+  need_space "$WORK" 3 'compiling mmcv-full'
+  memory="$(awk '/MemAvailable/ {print int($2 / 2097152)}' /proc/meminfo 2>/dev/null || echo 2)"
+  jobs="$(nproc 2>/dev/null || echo 2)"
+  ((memory >= jobs)) || jobs=$((memory > 0 ? memory : 1)) # 2 GB a compiler
+  say "$what for torch $TORCH${ARCHS:+, cards $ARCHS}: about 25 minutes of one core, CUDA more (log: $LOG)"
+  mkdir -p "$WORK/tmp" "$WORK/wheel"
+  [[ $FLAVOUR == cpu ]] ||
+    flavour=(FORCE_CUDA=1 TORCH_CUDA_ARCH_LIST="$ARCHS" CUDA_HOME="$(cuda_home)")
+  COMPILE_START=$SECONDS
+  run_logged "$what" compile_progress env MMCV_WITH_OPS=1 CFLAGS='-g0 -O2 -w' \
+    MAX_JOBS="${MAX_JOBS:-$jobs}" TMPDIR="$WORK/tmp" PYTHONPATH="$TOOLS_PATH" \
+    PATH="$(dirname "$PY"):$PATH" "${flavour[@]}" "$PY" -m pip wheel -v --no-deps \
+    --no-build-isolation --no-cache-dir --wheel-dir "$WORK/wheel" "mmcv-full==$MMCV_VERSION" ||
+    explain "$what"
+  "$PY" -m zipfile -t "$WORK"/wheel/mmcv_full-*.whl >>"$LOG" 2>&1 || explain "checking the wheel of mmcv-full"
+  rm -rf "$CACHE/wheels/$KEY"
+  mv "$WORK/wheel" "$CACHE/wheels/$KEY"
+  say "compiled in $(((SECONDS - COMPILE_START) / 60)) min $(((SECONDS - COMPILE_START) % 60)) s; kept as $CACHE/wheels/$KEY"
+}
