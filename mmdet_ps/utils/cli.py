@@ -15,9 +15,9 @@ def fail(message: str) -> None:
 def run_tool(main: Callable[[], None]) -> None:
     """Run a tool's ``main`` and turn errors about its input into one line.
 
-    Errors of the kinds that mmdet_ps raises on bad input (``ValueError``, ``KeyError``, ``OSError``)
-    carry what is wrong, where, and the cure; any other exception is a defect of ours and keeps its
-    traceback.
+    Errors of the kinds that mmdet_ps raises on bad input (``ValueError``, ``KeyError``,
+    ``OSError``) carry what is wrong, where, and the cure; any other exception is a defect of ours
+    and keeps its traceback.
     """
     try:
         main()

@@ -10,10 +10,11 @@ from typing import IO, Any
 
 @contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO[Any]]:
-    """Open a temporary file beside ``path`` that takes its name when the block ends without an error.
+    """Open a temporary file that takes the name ``path`` when the block ends without an error.
 
-    The folder is made where it is missing. On an error (a full disk, say) the temporary file is removed
-    and whatever stood under ``path`` before stays as it was.
+    The temporary file lies in the same folder, which is made where it is missing. On an error (a
+    full disk, say) the temporary file is removed and whatever stood under ``path`` before stays as
+    it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

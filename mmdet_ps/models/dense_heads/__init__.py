@@ -1,0 +1,3 @@
+from .fcos_reid_head import FCOSReIDHead
+
+__all__ = ['FCOSReIDHead']

@@ -1,0 +1,3 @@
+from .alignps import AlignPS
+
+__all__ = ['AlignPS']

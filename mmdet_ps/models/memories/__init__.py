@@ -1,0 +1,3 @@
+from .identity_memory import IdentityMemory
+
+__all__ = ['IdentityMemory']

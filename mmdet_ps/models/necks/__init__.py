@@ -1,0 +1,3 @@
+from .afa import AFA
+
+__all__ = ['AFA']
