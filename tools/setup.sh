@@ -127,16 +127,22 @@ pip_progress() {
 
 # explain WHAT: ends the set-up after a failed step with the line that says why.
 explain() {
-  local last
-  last="$(log_part | grep -E '(^|[^a-z])(ERROR|error|Error):' | tail -n 1 | cut -c 1-200 || true)"
+  local cause
+  # The compilers' first error, or else pip's last.
+  cause="$({
+    log_part | grep -E '(^|[^a-z])(fatal )?error: ' | head -n 1
+    log_part | grep -E '^ *ERROR: ' | tail -n 1
+  } | head -n 1 | sed 's/^ *//' | cut -c 1-200 || true)"
   if log_part | grep -q 'No space left on device'; then
     die "$1: the disk is full ($(df -hP "$CACHE" | awk 'NR == 2 {print $4 " free under " $6}')): make room and run this again"
-  elif [[ -n $offline ]]; then
-    die "$1 out of $offline failed ($last): collect it anew with --download and the --python of this machine (log: $LOG)"
+  elif log_part | grep -qE 'Killed signal|fatal error: Killed'; then
+    die "$1: out of memory: run this again with MAX_JOBS=1 (log: $LOG)"
   elif log_part | grep -qE 'NewConnectionError|NameResolutionError|Temporary failure in name|Network is unreachable|ProxyError|ConnectTimeout|Retrying \(Retry'; then
     die "$1: no package registry can be reached: check the network or pip's proxy and index settings, or use --download and --offline (log: $LOG)"
+  elif [[ -n $offline ]] && log_part | grep -q 'No matching distribution'; then
+    die "$1: $offline lacks it ($cause): collect it anew, with --download and --python ${PY_VERSION%.*} (log: $LOG)"
   fi
-  die "$1 failed: ${last:-no message} (log: $LOG)"
+  die "$1 failed: ${cause:-no message} (log: $LOG)"
 }
 
 pip_install() {
@@ -149,6 +155,7 @@ pip_install() {
 start_log() {
   mkdir -p "$CACHE/logs" "$CACHE/wheels" 2>/dev/null ||
     die "cannot write to $CACHE: set XDG_CACHE_HOME to a folder that can be written"
+  find "$CACHE" -maxdepth 1 -name 'work.*' -mmin +1440 -exec rm -rf {} + # of a run that was killed
   WORK="$(mktemp -d "$CACHE/work.XXXXXX" 2>/dev/null)" || die "cannot write to $CACHE: is the disk full?"
   LOG="$CACHE/logs/$(date +%Y%m%d-%H%M%S)-$$.log"
   : >"$LOG"
@@ -192,8 +199,9 @@ choose_python() {
   local base
   if ((here)); then
     PY="$(command -v "${PYTHON:-${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/}python3}")" ||
-      die 'no Python on the PATH: activate an environment, or leave --here out'
-    supported "$PY" || die "the active Python ($PY, $("$PY" -V 2>&1)) is not 3.10 - 3.12: activate another, or leave --here out"
+      die "no ${PYTHON:-python3} on the PATH: activate an environment, or leave --here out"
+    [[ $PY == /* ]] || PY="$PWD/$PY"
+    supported "$PY" || die "the active Python ($PY, $("$PY" -V 2>&1)) is not a Python 3.10 - 3.12: activate another, or leave --here out"
   else
     PY="$ROOT/.venv/bin/python"
     if [[ ! -x $PY ]] || ! "$PY" -m pip --version >/dev/null 2>&1; then
