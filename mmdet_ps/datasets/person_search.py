@@ -5,14 +5,24 @@ Shapes: M people in a picture, K queries taken from a picture.
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from mmcv.parallel import DataContainer
+from mmcv.utils import print_log
 from mmdet.datasets import DATASETS, CocoDataset
 
+from ..core.evaluation import (
+    SearchProtocol,
+    evaluate_results,
+    format_table,
+    load_protocols,
+    summarize,
+)
 from .annotations import CONVERT, NO_IDENTITY, check_annotations, read_json
 from .pictures import PictureError, missing_pictures
 
@@ -25,6 +35,11 @@ class PersonSearchDataset(CocoDataset):
         ann_file: COCO-style json whose annotations carry ``person_id``; see ``check_annotations``.
         pipeline: steps of ``mmdet`` and ``mmdet_ps.datasets.pipelines``; transforms that drop boxes
             have to be wrapped in ``WithPids``.
+        query_file: json list of ``{"file_name", "bbox": [x, y, w, h], "person_id"}``, the queries
+            of a custom dataset; without it they are those of the converted official release.
+        gallery_sizes: galleries to search: one or several of 50 ... 4000 and ``'all'`` (CUHK-SYSU),
+            or ``'all'``, ``'cross'``, ``'same'`` (PRW and custom datasets: every camera, only
+            others than the query's, only the query's). The first gives the main numbers.
         max_corrupt: distinct broken pictures that training replaces by others before it gives up.
             At test every broken picture is an error.
         **kwargs: those of ``mmdet.datasets.CocoDataset`` (``data_root``, ``img_prefix``,
@@ -37,16 +52,25 @@ class PersonSearchDataset(CocoDataset):
 
     CLASSES = ('person',)
     PALETTE = [(220, 20, 60)]
+    GALLERY_SIZES: tuple[int | str, ...] = ('all',)
+    METRICS = ('search', 'detection')
 
     def __init__(
         self,
         ann_file: str,
         pipeline: Sequence[dict],
+        query_file: str | None = None,
+        gallery_sizes: int | str | Sequence[int | str] | None = None,
         max_corrupt: int = 10,
         **kwargs: Any,
     ):
         super().__init__(ann_file, pipeline, **kwargs)
+        self.query_file = query_file and os.path.join(self.data_root or '', query_file)
+        self.gallery_sizes = self.GALLERY_SIZES if gallery_sizes is None else gallery_sizes
         self.max_corrupt = max_corrupt
+        self._gives_queries = any(
+            step['type'] == 'LoadGivenBoxes' and step.get('source') == 'query' for step in pipeline
+        )
         if not self.test_mode and not len(self):
             raise ValueError(
                 f'{self.ann_file}: no picture with people is left to train on; {CONVERT}, or set '
@@ -111,6 +135,8 @@ class PersonSearchDataset(CocoDataset):
     def prepare_test_img(self, idx: int) -> dict[str, Any]:
         """One test sample; the pipeline sees the annotations too, for ``LoadGivenBoxes``."""
         results = dict(img_info=self.data_infos[idx], ann_info=self.get_ann_info(idx))
+        if self._gives_queries:
+            results['ann_info']['query_bboxes'] = self.queries_of(idx)
         self.pre_pipeline(results)
         return self.pipeline(results)
 
@@ -148,6 +174,96 @@ class PersonSearchDataset(CocoDataset):
     def corrupt_pictures(self) -> list[str]:
         """Names of the pictures found broken so far, by any worker."""
         return [self.data_infos[i]['filename'] for i in torch.nonzero(self._corrupt).flatten()]
+
+    def load_protocols(
+        self, gallery_sizes: int | str | Sequence[int | str] | None = None
+    ) -> list[SearchProtocol]:
+        """The search protocols of ``gallery_sizes`` (by default the dataset's own).
+
+        Raises:
+            FileNotFoundError, ValueError: where there is none, or none of that name.
+        """
+        sizes = self.gallery_sizes if gallery_sizes is None else gallery_sizes
+        if self.query_file is None:
+            return load_protocols(self.data_root or os.path.dirname(self.ann_file), sizes)
+        sizes = [sizes] if isinstance(sizes, int | str) else sizes
+        return [
+            SearchProtocol.from_coco(self.ann_file, self.query_file, str(rule)) for rule in sizes
+        ]
+
+    @cached_property
+    def protocols(self) -> list[SearchProtocol]:
+        """The search protocols of the dataset's own ``gallery_sizes``."""
+        return self.load_protocols()
+
+    @cached_property
+    def _query_boxes(self) -> dict[str, np.ndarray]:
+        boxes = defaultdict(list)
+        protocol = self.protocols[0]
+        for name, box in zip(protocol.query_names, protocol.query_boxes, strict=True):
+            boxes[name].append(box)
+        return {name: np.array(found, dtype=np.float32) for name, found in boxes.items()}
+
+    def queries_of(self, idx: int) -> np.ndarray:
+        """Boxes of the queries taken from picture ``idx``, in the protocol's order.
+
+        Returns:
+            (K, 4) float32 x1 y1 x2 y2 in pixels of the original picture; K may be 0.
+        """
+        found = self._query_boxes.get(self.data_infos[idx]['filename'])
+        return np.zeros((0, 4), np.float32) if found is None else found.copy()
+
+    def evaluate(
+        self,
+        results: Sequence[Mapping[str, Any]],
+        metric: str | Sequence[str] = METRICS,
+        logger: Any = None,
+        gallery_sizes: int | str | Sequence[int | str] | None = None,
+        **options: Any,
+    ) -> 'OrderedDict[str, float]':
+        """Numbers for the evaluation hook; the table goes to ``logger``.
+
+        Args:
+            results: one dict a picture, as the detectors return them; see ``evaluate_results``.
+            metric: ``'search'``, ``'detection'`` or both.
+            logger: where the table is printed.
+            gallery_sizes: other galleries than the dataset's own.
+            **options: those of ``evaluate_results``: ``score_thr``, ``query_feature``, ``cbgm``.
+
+        Returns:
+            ``mAP``, ``top1``, ``top5``, ``top10`` of the first gallery with the concatenation of
+            all features, ``det_AP``, ``det_recall``, ... (0..1); more rows under prefixed names.
+
+        Raises:
+            KeyError: for an unknown metric.
+            ValueError: where the results do not belong to this dataset.
+        """
+        report = self.report(results, metric, gallery_sizes, **options)
+        print_log(f'\n{format_table(report)}', logger)
+        return OrderedDict(summarize(report))
+
+    def report(
+        self,
+        results: Sequence[Mapping[str, Any]],
+        metric: str | Sequence[str] = METRICS,
+        gallery_sizes: int | str | Sequence[int | str] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """The full report of ``evaluate_results``; arguments as in ``evaluate``."""
+        metrics = [metric] if isinstance(metric, str) else list(metric)
+        unknown = [name for name in metrics if name not in self.METRICS]
+        if unknown:
+            raise KeyError(f'evaluation.metric={unknown[0]!r}; allowed are {self.METRICS}')
+        names = [info['filename'] for info in self.data_infos]
+        protocols: list[SearchProtocol] = []
+        if 'search' in metrics:
+            own = gallery_sizes is None
+            protocols = self.protocols if own else self.load_protocols(gallery_sizes)
+        gts = None
+        if 'detection' in metrics:
+            anns = [self.get_ann_info(i) for i in range(len(self))]
+            gts = [dict(bboxes=ann['bboxes'], gt_pids=ann['pids']) for ann in anns]
+        return evaluate_results(results, names, protocols, gts, **options)
 
 
 def _unwrap(value: Any) -> Any:

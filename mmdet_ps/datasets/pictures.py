@@ -21,9 +21,9 @@ class PictureError(OSError):
 def is_truncated(data: bytes) -> bool:
     """Whether a JPEG or PNG file is cut off; other formats are left to their decoder.
 
-    OpenCV fills the missing part of a cut JPEG with grey and says nothing, so the end marker is
-    looked for. Inside compressed JPEG data no marker can occur, hence a whole file has its end
-    marker behind its last scan; the end marker of an embedded thumbnail stands before that scan.
+    OpenCV before version 5 fills the missing part of a cut JPEG with grey and says nothing, so the
+    end marker is looked for. Inside compressed JPEG data no marker can occur, hence a whole file
+    has its end marker behind its last scan; that of an embedded thumbnail stands before that scan.
     """
     if data.startswith(_JPEG_START):
         return data.rfind(_JPEG_END) < max(data.rfind(_JPEG_SCAN), len(_JPEG_START))
@@ -65,15 +65,16 @@ def picture_size(path: str | os.PathLike) -> tuple[int, int]:
     """
     try:
         with Image.open(path) as picture:
-            size, kind = picture.size, picture.format
+            size = picture.size
         with open(path, 'rb') as stream:
             stream.seek(max(os.path.getsize(path) - _TAIL_BYTES, 0))
-            whole = (_JPEG_END if kind == 'JPEG' else _PNG_END) in stream.read()
+            tail = stream.read()
     except FileNotFoundError:
         raise PictureError(f'{path}: no such picture') from None
     except UnidentifiedImageError:
         raise PictureError(f'{path}: not a readable picture; copy it again') from None
-    if not whole and is_truncated(Path(path).read_bytes()):
+    ends = tail.rfind(_JPEG_END) > tail.rfind(_JPEG_SCAN) or _PNG_END in tail
+    if not ends and is_truncated(Path(path).read_bytes()):
         raise PictureError(f'{path}: the picture is truncated; copy it again')
     return size
 

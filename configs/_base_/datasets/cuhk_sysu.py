@@ -38,6 +38,7 @@ test_set = dict(
     ann_file='test.json',
     img_prefix='Image/SSM',
     pipeline=test_pipeline,
+    gallery_sizes=[100],
 )
 data = dict(
     samples_per_gpu=4,
@@ -52,6 +53,4 @@ data = dict(
     val=test_set,
     test=test_set,
 )
-evaluation = dict(
-    interval=1, metric=['search', 'detection'], save_best='mAP', gallery_sizes=[100], score_thr=0.2
-)
+evaluation = dict(interval=1, metric=['search', 'detection'], save_best='mAP', score_thr=0.2)

@@ -38,6 +38,7 @@ test_set = dict(
     ann_file='test.json',
     img_prefix='frames',
     pipeline=test_pipeline,
+    gallery_sizes=['all'],
 )
 data = dict(
     samples_per_gpu=4,

@@ -37,6 +37,7 @@ test_set = dict(
     ann_file='test.json',
     img_prefix='Image/SSM',
     pipeline=test_pipeline,
+    gallery_sizes=[50],
 )
 data = dict(
     samples_per_gpu=4,
@@ -56,6 +57,5 @@ evaluation = dict(
     interval=1,
     metric=['search', 'detection'],
     save_best='mAP',
-    gallery_sizes=[50],
     score_thr=0.2,
 )
