@@ -1,0 +1,35 @@
+"""Person search evaluation: NumPy in, plain numbers out; imports no model."""
+
+from .catalog import load_protocols, protocol_file
+from .cuhk_sysu import CuhkSysuProtocol
+from .detection import evaluate_detection
+from .protocol import SearchProtocol
+from .prw import PrwProtocol
+from .rankings import Ranking, load_rankings
+from .report import (
+    evaluate_results,
+    format_table,
+    summarize,
+    write_csv,
+    write_json,
+)
+from .search import SearchOptions, SearchOutcome, evaluate_search
+
+__all__ = [
+    'CuhkSysuProtocol',
+    'PrwProtocol',
+    'Ranking',
+    'SearchOptions',
+    'SearchOutcome',
+    'SearchProtocol',
+    'evaluate_detection',
+    'evaluate_results',
+    'evaluate_search',
+    'format_table',
+    'load_protocols',
+    'load_rankings',
+    'protocol_file',
+    'summarize',
+    'write_csv',
+    'write_json',
+]

@@ -1,0 +1,46 @@
+"""Box arithmetic of the evaluators: float64, boxes as x1 y1 x2 y2 in pixels."""
+
+import numpy as np
+
+
+def paired_iou(a: np.ndarray, b: np.ndarray, plus_one: bool = False) -> np.ndarray:
+    """Intersection over union of row i of ``a`` with row i of ``b``.
+
+    Args:
+        a: (n, 4) boxes.
+        b: (n, 4) boxes.
+        plus_one: count pixels, as x2 - x1 + 1, instead of measuring lengths.
+
+    Returns:
+        (n,) float64; 0 where the union is empty.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    one = 1.0 if plus_one else 0.0
+    inner = np.minimum(a[:, 2:4], b[:, 2:4]) - np.maximum(a[:, :2], b[:, :2]) + one
+    inner = np.maximum(inner, 0.0).prod(axis=1)
+    union = (a[:, 2:4] - a[:, :2] + one).prod(axis=1) + (b[:, 2:4] - b[:, :2] + one).prod(axis=1)
+    union -= inner
+    return np.divide(inner, union, out=np.zeros(len(a)), where=union != 0)
+
+
+def match_threshold(boxes: np.ndarray) -> np.ndarray:
+    """IoU from which a detection counts as the person of ``boxes`` ((n, 4) integers): (n,) float64.
+
+    min(0.5, w h / ((w + 10) (h + 10))), which is below 0.5 only for boxes of about 24 pixels.
+    """
+    width, height = (boxes[:, 2:4].astype(np.float64) - boxes[:, :2]).T
+    return np.minimum(0.5, width * height / ((width + 10.0) * (height + 10.0)))
+
+
+def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Concatenate ``arange(start, start + count)`` over the pairs: (counts.sum(),) int64."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - ends + counts, counts)
+
+
+def offsets(counts: np.ndarray) -> np.ndarray:
+    """Row pointer of a ragged array with ``counts[i]`` elements in row i: (n + 1,) int64."""
+    pointer = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=pointer[1:])
+    return pointer

@@ -1,0 +1,95 @@
+"""Context bipartite graph matching (Li and Miao, "Sequential End-to-end Network", AAAI 2021).
+
+The people of the query's scene are matched with those of a gallery scene so that the sum of
+similarities is largest (Kuhn-Munkres); that sum replaces the similarity of the detection that the
+query is matched with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .boxes import ranges
+from .gallery import Gallery, Queries
+from .protocol import SearchProtocol
+from .similarity import Row
+
+
+class ContextMatching:
+    """Re-ranking of one query's similarities.
+
+    The query's scene gives the query and the k2 - 1 most confident other detections (its own
+    detection is left out: the nearest one, where it was used as the query or overlaps the query box
+    by half). A gallery scene gives all its detections. Scenes are ordered by their most similar
+    detection; repeats of an image are one scene.
+
+    Args:
+        k1: number of gallery scenes to match (10 on CUHK-SYSU, 30 on PRW).
+        k2: number of people of the query's scene (3 and 4).
+        protocol: names the query's image.
+        gallery: detections that are kept.
+        queries: features of the queries.
+        kept: I arrays (n_i,) bool, which detections of an image are kept.
+        own_used: whether the query's feature is that of its nearest detection.
+
+    Raises:
+        ValueError: for k1 or k2 below 1, or other names.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, int],
+        protocol: SearchProtocol,
+        gallery: Gallery,
+        queries: Queries,
+        kept: list[np.ndarray],
+        own_used: bool,
+    ) -> None:
+        if set(settings) != {'k1', 'k2'} or min(settings.values()) < 1:
+            raise ValueError(f'cbgm needs k1 >= 1 and k2 >= 1, got {dict(settings)}')
+        self.k1, self.k2 = int(settings['k1']), int(settings['k2'])
+        self.protocol, self.gallery, self.queries = protocol, gallery, queries
+        self.kept, self.own_used = kept, own_used
+
+    def _people(self, query: int) -> np.ndarray:
+        """Unit features of the query and of the people around it, (<= k2, D)."""
+        image = self.protocol.query_images[query]
+        rows = np.arange(self.gallery.indptr[image], self.gallery.indptr[image + 1])
+        nearest = self.queries.nearest[query]
+        if nearest >= 0 and (self.own_used or self.queries.overlap[query] >= 0.5):
+            rows = rows[np.flatnonzero(self.kept[image]) != nearest]
+        confident = np.argsort(-self.gallery.boxes[rows, 4], kind='stable')[: self.k2 - 1]
+        rows = rows[confident]
+        feats = self.gallery.feats[rows].astype(np.float64)
+        norms = np.linalg.norm(feats, axis=1, keepdims=True)
+        feats = np.divide(feats, norms, out=np.zeros_like(feats), where=norms > 0)
+        return np.concatenate([self.queries.feats[query][None], feats])
+
+    def apply(self, row: Row) -> None:
+        """Replace similarities of ``row`` in place."""
+        from scipy.optimize import linear_sum_assignment
+
+        people = self._people(row.query)
+        for image in self._best_scenes(row):
+            rows = ranges(self.gallery.indptr[[image]], self.gallery.counts[[image]])
+            columns = self.gallery.feats[rows].astype(np.float64) * self.gallery.scale[rows, None]
+            graph = (people @ columns.T).astype(np.float32).astype(np.float64)
+            left, right = linear_sum_assignment(graph, maximize=True)
+            if left[0] != 0:
+                continue
+            total = graph[left, right].sum()
+            for entry in np.flatnonzero((row.images == image) & (np.diff(row.starts) > 0)):
+                row.sims[row.starts[entry] + right[0]] = total
+
+    def _best_scenes(self, row: Row) -> list[int]:
+        """The k1 images with the most similar detections, best first."""
+        filled = np.flatnonzero(np.diff(row.starts))
+        if len(filled) == 0:
+            return []
+        best = np.maximum.reduceat(row.sims, row.starts[filled])
+        filled, best = filled[best > -np.inf], best[best > -np.inf]
+        images = row.images[filled[np.argsort(-best, kind='stable')]]
+        first = np.sort(np.unique(images, return_index=True)[1])
+        return images[first[: self.k1]].tolist()

@@ -1,0 +1,258 @@
+"""Person search metric: mean average precision and top-k over the queries of a protocol.
+
+``evaluate_search`` follows the evaluator of "Efficient Person Search: An Anchor-Free Approach"
+(arXiv 2109.00211), which is that of OIM (Xiao et al., CVPR 2017); docs/evaluation.md lists where
+public evaluators differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .cbgm import ContextMatching
+from .gallery import (
+    Gallery,
+    Queries,
+    check_detections,
+    find_queries,
+    keep_confident,
+    locate_images,
+)
+from .protocol import SearchProtocol
+from .ranking import (
+    average_precision_of_hits,
+    best_places,
+    choose_hits,
+    find_candidates,
+    first_rank,
+    rank_of,
+)
+from .similarity import Row, gallery_rows, repeated_entries
+
+QUERY_FEATURES = ('nearest', 'gt_box')
+TOP_K = (1, 5, 10)
+TOP_BOXES = 10
+
+
+@dataclass
+class SearchOptions:
+    """How the search is evaluated; see :func:`evaluate_search`."""
+
+    score_thr: float = 0.2
+    query_feature: str = 'nearest'
+    class_weighted: bool = False
+    skip_repeated: bool = False
+    cbgm: Mapping[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.query_feature not in QUERY_FEATURES:
+            raise ValueError(
+                f'query_feature={self.query_feature!r} is unknown; '
+                f'allowed: {", ".join(QUERY_FEATURES)}'
+            )
+
+
+@dataclass
+class SearchOutcome:
+    """What the search gave for each query.
+
+    Attributes:
+        ap: (Q,) average precision times recall, 0..1.
+        first: (Q,) rank from 0 of the best true positive; -1 where none was found.
+        num_truths: (Q,) ground truths in the gallery.
+        num_hits: (Q,) ground truths found by a detection.
+        found: (Q,) bool, whether the query has a feature to search with.
+        truth_ranks: (G,) rank from 0 of each ground truth's detection, -1 where there is none; with
+            details only.
+        top_images: (Q, 10) image index of the best detections, -1 beyond the last; with details
+            only.
+        top_boxes: (Q, 10, 5) their boxes and scores.
+        top_sims: (Q, 10) their similarities.
+        top_right: (Q, 10) bool, whether they are true positives.
+    """
+
+    ap: np.ndarray
+    first: np.ndarray
+    num_truths: np.ndarray
+    num_hits: np.ndarray
+    found: np.ndarray
+    truth_ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    top_images: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES), np.int32))
+    top_boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES, 5), np.float32))
+    top_sims: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES), np.float32))
+    top_right: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES), bool))
+
+    def metrics(self) -> dict[str, float]:
+        """``mAP``, ``top1``, ``top5``, ``top10``, each 0..1."""
+        numbers = {'mAP': float(self.ap.mean())}
+        for k in TOP_K:
+            numbers[f'top{k}'] = float(((self.first >= 0) & (self.first < k)).mean())
+        return numbers
+
+    def counts(self) -> dict[str, int]:
+        """Number of queries, and of those that cannot be answered (they count with AP 0)."""
+        return {
+            'num_queries': len(self.ap),
+            'queries_without_detection': int((~self.found).sum()),
+            'queries_without_ground_truth': int((self.num_truths == 0).sum()),
+        }
+
+
+def search(
+    protocol: SearchProtocol,
+    image_names: Sequence[str],
+    bboxes: Sequence[np.ndarray],
+    feats: Sequence[np.ndarray],
+    options: SearchOptions,
+    query_feats: np.ndarray | None = None,
+    details: bool = False,
+) -> SearchOutcome:
+    """Search every query in its gallery; arguments as in :func:`evaluate_search`.
+
+    Args:
+        protocol: Q queries and their galleries.
+        image_names: N names.
+        bboxes: N arrays (n_i, 5).
+        feats: N arrays (n_i, D).
+        options: how to evaluate.
+        query_feats: (Q, D), with ``query_feature='gt_box'``.
+        details: also rank every ground truth and keep the ten best boxes.
+    """
+    if (query_feats is None) != (options.query_feature == 'nearest'):
+        raise ValueError(
+            "query_feats is needed with query_feature='gt_box' and only then; "
+            f'got query_feature={options.query_feature!r}'
+        )
+    size = check_detections(image_names, bboxes, feats)
+    places = locate_images(protocol, image_names).tolist()
+    bboxes, feats = [bboxes[i] for i in places], [feats[i] for i in places]
+    queries = find_queries(protocol, bboxes, feats, size, query_feats)
+    if query_feats is not None and size == 0:
+        size = queries.feats.shape[1]
+    gallery = keep_confident(bboxes, feats, size, options.score_thr, options.class_weighted)
+    matching = None
+    if options.cbgm is not None:
+        kept = [
+            boxes[:, 4] >= options.score_thr if len(boxes) else np.zeros(0, bool)
+            for boxes in bboxes
+        ]
+        own_used = options.query_feature == 'nearest'
+        matching = ContextMatching(options.cbgm, protocol, gallery, queries, kept, own_used)
+    return _rank(protocol, gallery, queries, options.skip_repeated, matching, details)
+
+
+def _rank(
+    protocol: SearchProtocol,
+    gallery: Gallery,
+    queries: Queries,
+    skip_repeated: bool,
+    matching: ContextMatching | None,
+    details: bool,
+) -> SearchOutcome:
+    ignored = repeated_entries(protocol) if skip_repeated and not protocol.is_open else None
+    candidates = find_candidates(protocol, gallery, ignored)
+    num = protocol.num_queries
+    outcome = SearchOutcome(
+        np.zeros(num),
+        np.full(num, -1, np.int64),
+        np.diff(protocol.gt_indptr),
+        np.zeros(num, np.int64),
+        queries.found,
+    )
+    if details:
+        _make_room(outcome, num, len(protocol.gt_places))
+    for row in gallery_rows(protocol, gallery, queries, skip_repeated):
+        q = row.query
+        if not queries.found[q]:
+            continue
+        if matching is not None:
+            matching.apply(row)
+        part = slice(candidates.indptr[q], candidates.indptr[q + 1])
+        positions = row.starts[candidates.entries[part]] + candidates.inner[part]
+        hits = choose_hits(row.sims, candidates.truths[part], positions)
+        outcome.ap[q] = average_precision_of_hits(row.sims, hits.places, int(outcome.num_truths[q]))
+        outcome.first[q] = first_rank(row.sims, hits.places)
+        outcome.num_hits[q] = len(hits.places)
+        if details:
+            ranks = [rank_of(row.sims, int(place)) for place in hits.places]
+            outcome.truth_ranks[hits.truths] = ranks
+            _keep_best(outcome, row, gallery, hits.places)
+    return outcome
+
+
+def _make_room(outcome: SearchOutcome, num: int, truths: int) -> None:
+    outcome.truth_ranks = np.full(truths, -1, np.int64)
+    outcome.top_images = np.full((num, TOP_BOXES), -1, np.int32)
+    outcome.top_boxes = np.zeros((num, TOP_BOXES, 5), np.float32)
+    outcome.top_sims = np.zeros((num, TOP_BOXES), np.float32)
+    outcome.top_right = np.zeros((num, TOP_BOXES), bool)
+
+
+def _keep_best(outcome: SearchOutcome, row: Row, gallery: Gallery, hits: np.ndarray) -> None:
+    best = best_places(row.sims, TOP_BOXES)
+    entries = np.searchsorted(row.starts, best, side='right') - 1
+    images = row.images[entries]
+    q, n = row.query, len(best)
+    outcome.top_images[q, :n] = images
+    outcome.top_boxes[q, :n] = gallery.boxes[gallery.indptr[images] + best - row.starts[entries]]
+    outcome.top_sims[q, :n] = row.sims[best]
+    outcome.top_right[q, :n] = np.isin(best, hits)
+
+
+def evaluate_search(
+    protocol: SearchProtocol,
+    image_names: Sequence[str],
+    bboxes: Sequence[np.ndarray],
+    feats: Sequence[np.ndarray],
+    score_thr: float = 0.2,
+    *,
+    query_feature: str = 'nearest',
+    query_feats: np.ndarray | None = None,
+    class_weighted: bool = False,
+    skip_repeated: bool = False,
+    cbgm: Mapping[str, int] | None = None,
+    return_details: bool = False,
+) -> dict[str, Any]:
+    """Search every query of a protocol in its gallery.
+
+    In each gallery image that holds the person, the most similar detection whose IoU with the
+    ground truth reaches min(0.5, w h / ((w + 10) (h + 10))) is the true positive; every other
+    detection is a negative. Detections of equal similarity are one step of the average precision;
+    for top-k they keep the order of the gallery (and, in an image, of its detections). A query
+    without a feature, or without ground truth, counts with AP 0 and no hit.
+
+    Args:
+        protocol: Q queries with their galleries.
+        image_names: N names; every image of the protocol must be among them.
+        bboxes: N arrays (n_i, 5), x1 y1 x2 y2 score in pixels of the original image.
+        feats: N arrays (n_i, D), not necessarily normalised.
+        score_thr: gallery detections need at least this score (authors: 0.2 on CUHK-SYSU, 0.15 on
+            PRW).
+        query_feature: ``nearest``, the feature of the detection that overlaps the query box most
+            (authors), or ``gt_box``, a feature that the network gave for the query box itself.
+        query_feats: (Q, D) for ``gt_box``.
+        class_weighted: multiply each similarity with the detection's score (Chen et al.,
+            "Norm-Aware Embedding").
+        skip_repeated: leave out an image that is listed again in the same gallery, but count its
+            ground truth.
+        cbgm: ``dict(k1=, k2=)`` for context bipartite graph matching; see
+            :class:`cbgm.ContextMatching`.
+        return_details: add ``details``, a :class:`SearchOutcome`.
+
+    Returns:
+        ``mAP``, ``top1``, ``top5``, ``top10``, each 0..1.
+
+    Raises:
+        ValueError: for arrays that do not fit together (naming the image) or an unknown option.
+        KeyError: where an image of the protocol is not among the results.
+    """
+    options = SearchOptions(score_thr, query_feature, class_weighted, skip_repeated, cbgm)
+    outcome = search(protocol, image_names, bboxes, feats, options, query_feats, return_details)
+    numbers: dict[str, Any] = outcome.metrics()
+    if return_details:
+        numbers['details'] = outcome
+    return numbers
