@@ -264,7 +264,7 @@ stamp_text() {
 }
 
 is_set_up() {
-  local stamp="$PREFIX/.mmdet_ps-setup"
+  local stamp="$SITE/.mmdet_ps-setup"
   ((!rebuild)) && [[ $MMCV == "$MMCV_VERSION" && $MMCV_OPS == "$FLAVOUR" && $MMDET == "$MMDET_VERSION" ]] &&
     [[ $PACKAGE == "$ROOT" && -f $stamp && $(cat "$stamp") == "$(stamp_text)"* ]] &&
     { ((!dev)) || [[ $(tail -n 1 "$stamp") == dev ]]; }
@@ -272,16 +272,13 @@ is_set_up() {
 
 write_stamp() {
   { stamp_text && { ((!dev)) || echo dev; }; } >"$WORK/stamp"
-  mv "$WORK/stamp" "$PREFIX/.mmdet_ps-setup" 2>/dev/null || true # a Python of somebody else's
+  mv "$WORK/stamp" "$SITE/.mmdet_ps-setup" 2>/dev/null || true # a Python of somebody else's
 }
 
 set_up() {
   choose_python
   probe "$PY"
-  if ((MANAGED)) && ! ((dry_run)); then
-    say "$PY belongs to the operating system: installing with --break-system-packages, as --here asks"
-    export PIP_BREAK_SYSTEM_PACKAGES=1
-  fi
+  ((!MANAGED)) || export PIP_BREAK_SYSTEM_PACKAGES=1 # --here asked for the system's own Python
   if ((dry_run)) && [[ -z $TORCH ]]; then
     TORCH=2.11.0+cu130 TORCH_CUDA=13.0
     say "would install ${TORCH_PINS[*]}; the key below supposes its CUDA 13 build"
@@ -301,6 +298,7 @@ set_up() {
     say "$PREFIX is set up already"
     return
   fi
+  ((!MANAGED)) || say "$PY belongs to the operating system: installing with --break-system-packages"
   install_requirements
   install_mmcv
   pip_install "installing mmdet $MMDET_VERSION" --no-deps "mmdet==$MMDET_VERSION"

@@ -76,7 +76,7 @@ find_wheel() {
 }
 
 install_mmcv() {
-  local wheel stamp="$PREFIX/.mmdet_ps-setup"
+  local wheel stamp="$SITE/.mmdet_ps-setup"
   if ((!rebuild)) && [[ $MMCV == "$MMCV_VERSION" && $MMCV_OPS == "$FLAVOUR" ]] &&
     { [[ ! -f $stamp ]] || grep -qF " $KEY " "$stamp"; }; then
     say "keeping mmcv-full $MMCV ($MMCV_OPS operators)"

@@ -80,6 +80,7 @@ def main():
         PY_VERSION='.'.join(str(part) for part in sys.version_info[:3]),
         PY_TAG=f'cp{sys.version_info[0]}{sys.version_info[1]}',
         PREFIX=sys.prefix,
+        SITE=sysconfig.get_path('purelib'),
         MANAGED=not in_venv and os.path.exists(os.path.join(stdlib, 'EXTERNALLY-MANAGED')),
         HEADERS=os.path.exists(os.path.join(sysconfig.get_path('include'), 'Python.h')),
         PLATFORM=sysconfig.get_platform().replace('-', '_'),
