@@ -1,0 +1,13 @@
+from .config import load_config
+from .test import build_test_set, load_model, run_model
+from .train import check_num_pids, init_processes, train
+
+__all__ = [
+    'build_test_set',
+    'check_num_pids',
+    'init_processes',
+    'load_config',
+    'load_model',
+    'run_model',
+    'train',
+]

@@ -9,7 +9,7 @@ from mmcv import FileClient
 from mmdet.datasets import PIPELINES
 from mmdet.datasets.pipelines import LoadAnnotations, LoadImageFromFile
 
-from ..pictures import PictureError, decode_picture
+from ...utils.pictures import PictureError, decode_picture
 
 
 @PIPELINES.register_module()
@@ -74,8 +74,8 @@ class LoadPersonAnnotations(LoadAnnotations):
 class LoadGivenBoxes:
     """Boxes handed to the network at test time, whose features are wanted.
 
-    They become ``gt_bboxes``, so that resizing takes them along. ``use_given_boxes`` puts this step
-    into a test pipeline.
+    They become ``gt_bboxes`` or ``query_bboxes``, which resizing takes along. ``use_given_boxes``
+    puts this step into a test pipeline.
 
     Args:
         source: ``'gt'`` for everybody annotated in the picture, ``'query'`` for the queries that
@@ -90,10 +90,11 @@ class LoadGivenBoxes:
         self.source = source
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Set ``gt_bboxes`` (K, 4) float32 xyxy in pixels of the picture as loaded; K may be 0."""
+        """Set (K, 4) float32 xyxy in pixels of the picture as loaded; K may be 0."""
         boxes = results['ann_info']['bboxes' if self.source == 'gt' else 'query_bboxes']
-        results['gt_bboxes'] = boxes.astype(np.float32)
-        results['bbox_fields'].append('gt_bboxes')
+        key = f'{self.source}_bboxes'
+        results[key] = boxes.astype(np.float32)
+        results['bbox_fields'].append(key)
         return results
 
     def __repr__(self) -> str:
@@ -103,9 +104,9 @@ class LoadGivenBoxes:
 def use_given_boxes(dataset_cfg: dict[str, Any], source: str) -> dict[str, Any]:
     """Copy of a test dataset's config whose pipeline hands given boxes to the network.
 
-    ``LoadGivenBoxes(source)`` is put after the picture is loaded and ``gt_bboxes`` is collected, so
-    a test loop calls ``model(..., gt_bboxes=[[boxes of each picture]])`` with boxes in pixels of
-    the resized picture; the outer list are the test-time augmentations.
+    ``LoadGivenBoxes(source)`` is put after the picture is loaded and its boxes are collected, so a
+    test loop calls ``model(..., gt_bboxes=[[boxes of each picture]])`` (or ``query_bboxes=``) with
+    boxes in pixels of the resized picture; the outer list are the test-time augmentations.
 
     Raises:
         ValueError: where the pipeline does not begin by loading a picture or collects nothing.
@@ -117,12 +118,18 @@ def use_given_boxes(dataset_cfg: dict[str, Any], source: str) -> dict[str, Any]:
             f'a test pipeline has to begin with loading the picture, not {pipeline[:1]}; '
             f'see configs/_base_/datasets'
         )
-    collected = 0
-    for step in pipeline:
-        for inner in [step, *step.get('transforms', [])]:
-            if inner['type'] == 'Collect':
-                inner['keys'] = [*inner['keys'], 'gt_bboxes']
-                collected += 1
+    key = f'{source}_bboxes'
+    wrap = [
+        dict(type='ToTensor', keys=[key]),
+        dict(type='ToDataContainer', fields=[dict(key=key)]),
+    ]
+    collected = False
+    for steps in [pipeline, *(step['transforms'] for step in pipeline if 'transforms' in step)]:
+        for place in [i for i, step in enumerate(steps) if step['type'] == 'Collect']:
+            steps[place]['keys'] = [*steps[place]['keys'], key]
+            # DefaultFormatBundle has packed gt_bboxes already; it does not know query_bboxes.
+            steps[place:place] = wrap if source == 'query' else []
+            collected = True
     if not collected:
         raise ValueError('the test pipeline has no Collect step; see configs/_base_/datasets')
     pipeline.insert(1, dict(type='LoadGivenBoxes', source=source))

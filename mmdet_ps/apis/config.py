@@ -1,0 +1,111 @@
+"""Config files, with overrides that are checked instead of silently taking no effect."""
+
+import difflib
+import inspect
+from pathlib import Path
+from typing import Any
+
+from mmcv import Config
+from mmcv.runner import HOOKS, OPTIMIZERS, RUNNERS
+from mmcv.runner.hooks import CheckpointHook, LrUpdaterHook, OptimizerHook
+from mmdet.core import EvalHook
+from mmdet.datasets import DATASETS, PIPELINES
+from mmdet.models.builder import MODELS
+from mmdet.utils import replace_cfg_vals, update_data_root
+
+from mmdet_ps.datasets import PersonSearchDataset
+
+# Keys that a config may have and ours leave out.
+OPTIONAL_KEYS = {
+    '': ['fp16', 'work_dir', 'cudnn_benchmark', 'find_unused_parameters', 'momentum_config'],
+    'data': ['train_dataloader', 'val_dataloader', 'test_dataloader', 'persistent_workers'],
+    'optimizer': ['constructor', 'paramwise_cfg'],
+    'log_config': ['interval', 'hooks'],
+    'dist_params': ['backend', 'timeout', 'port'],
+}
+# What reads a section that names no type of its own.
+READERS = {
+    'checkpoint_config': [CheckpointHook],
+    'evaluation': [EvalHook, PersonSearchDataset.evaluate],
+    'lr_config': [LrUpdaterHook],
+    'optimizer_config': [OptimizerHook],
+}
+REGISTRIES = (MODELS, DATASETS, PIPELINES, HOOKS, RUNNERS, OPTIMIZERS)
+
+
+def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and apply ``--cfg-options``.
+
+    Args:
+        path: Config file. It is Python code and is run: take it from people you trust.
+        options: Dotted keys and values; a key must exist in the config, or be an argument of the
+            class that its section configures.
+
+    Returns:
+        The config with ``${...}`` references and data roots resolved.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: A file that is no config.
+        KeyError: An option that nothing would read; near names are listed.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such config file; the ones that exist are in configs/')
+    try:
+        cfg = Config.fromfile(str(path))
+    except (SyntaxError, AttributeError, OSError) as error:
+        raise ValueError(f'{path}: not a config file ({error})') from error
+    cfg = replace_cfg_vals(cfg)
+    update_data_root(cfg)
+    if options:
+        merged = Config(cfg._cfg_dict.to_dict())
+        try:
+            merged.merge_from_dict(options)
+        except (KeyError, TypeError) as error:
+            raise KeyError(f'--cfg-options: {error.args[0] if error.args else error}') from error
+        for key in options:
+            _check_option(key, cfg, merged)
+        cfg.merge_from_dict(options)
+    return cfg
+
+
+def _check_option(key: str, cfg: Config, merged: Config) -> None:
+    """Raise unless each part of a dotted key is known where it stands."""
+    known: Any = cfg._cfg_dict
+    section: Any = merged._cfg_dict
+    path: list[str] = []
+    for part in key.split('.'):
+        if isinstance(section, list | tuple):
+            section = section[int(part)]
+            known = known[int(part)] if isinstance(known, list | tuple) else None
+            path.append(part)
+            continue
+        names = list(known) if isinstance(known, dict) else []
+        if part not in names:
+            names += _accepted_names('.'.join(path), section)
+            if part != 'type' and part not in names and (known is not None or path):
+                where = f' in {".".join(path)}' if path else ''
+                near = difflib.get_close_matches(part, names, n=5, cutoff=0.5) or sorted(names)[:20]
+                raise KeyError(
+                    f'--cfg-options {key}: the config has no {part!r}{where}; '
+                    f'near names: {", ".join(dict.fromkeys(near))}'
+                )
+        known = known.get(part) if isinstance(known, dict) else None
+        section = section[part]
+        path.append(part)
+        if known is None and isinstance(section, dict) and 'type' not in section:
+            return  # A new plain section, fp16=dict(...) say: its reader checks what is inside.
+
+
+def _accepted_names(path: str, section: Any) -> list[str]:
+    """List the arguments that the reader of a config section takes."""
+    names = list(OPTIONAL_KEYS.get(path, []))
+    readers = list(READERS.get(path, []))
+    if isinstance(section, dict) and isinstance(section.get('type'), str):
+        readers += [r.get(section['type']) for r in REGISTRIES if r.get(section['type'])]
+    for reader in readers:
+        for source in reader.__mro__ if inspect.isclass(reader) else [reader]:
+            call = source.__init__ if inspect.isclass(source) else source
+            if call is not object.__init__:
+                names += [n for n in inspect.signature(call).parameters if n != 'self']
+    return names

@@ -1,0 +1,90 @@
+"""Testing a trained model: its results on a dataset, and their evaluation."""
+
+from typing import Any
+
+from mmcv import Config
+from mmdet.apis import multi_gpu_test, single_gpu_test
+from mmdet.datasets import build_dataloader, build_dataset
+from mmdet.models import build_detector
+from torch import nn
+
+from mmdet_ps.core.parallel import wrap_model
+from mmdet_ps.datasets.pipelines import use_given_boxes
+from mmdet_ps.utils.checkpoint import load_model_weights
+
+
+def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.Module:
+    """Build the model of a config and give it a checkpoint's weights.
+
+    Args:
+        cfg: Config with ``model``.
+        checkpoint: File of this project's training or converters; None keeps random weights.
+        trust: See `mmdet_ps.utils.checkpoint.load_checkpoint_file`.
+
+    Returns:
+        The model in evaluation mode, on the CPU.
+
+    Raises:
+        FileNotFoundError: No such checkpoint.
+        ValueError: The checkpoint is broken or belongs to another model.
+    """
+    model_cfg = cfg.model.copy()
+    model_cfg.backbone = {**model_cfg.backbone, 'init_cfg': None}
+    model = build_detector(model_cfg)
+    if checkpoint is not None:
+        load_model_weights(model, checkpoint, trust=trust)
+    return model.eval()
+
+
+def build_test_set(cfg: Config, gt_boxes: bool = False, query_boxes: bool = False) -> Any:
+    """Build the test dataset, which hands given boxes to the network where asked to.
+
+    Args:
+        cfg: Config with ``data.test``.
+        gt_boxes: Whether the annotated boxes are described instead of detections.
+        query_boxes: Whether the queries' boxes are described besides.
+
+    Returns:
+        The dataset.
+    """
+    test_cfg = cfg.data.test
+    if gt_boxes:
+        test_cfg = use_given_boxes(test_cfg, 'gt')
+    if query_boxes:
+        test_cfg = use_given_boxes(test_cfg, 'query')
+    return build_dataset(test_cfg, dict(test_mode=True))
+
+
+def run_model(
+    model: nn.Module,
+    dataset: Any,
+    cfg: Config,
+    distributed: bool = False,
+    tmpdir: str | None = None,
+) -> list[dict] | None:
+    """Run a model over a dataset.
+
+    Args:
+        model: Detector.
+        dataset: Test dataset.
+        cfg: Config with ``data``: ``samples_per_gpu`` and ``workers_per_gpu`` of
+            ``data.test_dataloader`` or of ``data``.
+        distributed: Whether processes share the pictures.
+        tmpdir: Folder that all processes see, for their parts of the results.
+
+    Returns:
+        One dict a picture in the dataset's order, with ``img_name``; None on processes other than
+        the first.
+    """
+    loader_cfg = dict(samples_per_gpu=1, workers_per_gpu=cfg.data.get('workers_per_gpu', 2))
+    loader_cfg.update(cfg.data.get('test_dataloader', {}))
+    loader = build_dataloader(dataset, dist=distributed, shuffle=False, **loader_cfg)
+    wrapped = wrap_model(model, distributed)
+    if distributed:
+        results = multi_gpu_test(wrapped, loader, tmpdir)
+    else:
+        results = single_gpu_test(wrapped, loader)
+    if results is not None:
+        for result, info in zip(results, dataset.data_infos, strict=True):
+            result['img_name'] = info['filename']
+    return results

@@ -1,0 +1,121 @@
+"""Test a person search model, or evaluate results that were saved."""
+
+import argparse
+from pathlib import Path
+
+from mmcv import DictAction
+
+from mmdet_ps.utils.cli import run_tool
+
+
+def gallery_size(text: str) -> int | str:
+    """Read a gallery size: a number, or a word such as ``all``."""
+    return int(text) if text.isdigit() else text
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed with --results')
+    parser.add_argument('--out', metavar='FILE.pkl', help='save the results')
+    parser.add_argument('--results', metavar='FILE.pkl', help='evaluate saved results instead')
+    parser.add_argument('--json', metavar='FILE', help='write the numbers as json')
+    parser.add_argument('--csv', metavar='FILE', help='write the numbers as a table')
+    parser.add_argument(
+        '--save-ranking', metavar='FILE.npz', help='write AP, ranks and top-10 boxes of each query'
+    )
+    parser.add_argument(
+        '--gallery-sizes',
+        nargs='+',
+        type=gallery_size,
+        metavar='SIZE',
+        help="50 ... 4000 or 'all' (CUHK-SYSU); 'all', 'cross', 'same' camera (PRW)",
+    )
+    parser.add_argument('--score-thr', type=float, help='detections below it are left out')
+    parser.add_argument(
+        '--query-feature',
+        choices=['nearest', 'gt_box'],
+        help="the query's feature: of the detection nearest to its box (default), or of the box",
+    )
+    parser.add_argument(
+        '--use-gt-boxes',
+        action='store_true',
+        help='describe annotated boxes instead of detecting: the upper bound',
+    )
+    parser.add_argument(
+        '--class-weighted', action='store_true', help='weight similarities by detection scores'
+    )
+    parser.add_argument(
+        '--skip-repeated', action='store_true', help='leave repeated gallery pictures out'
+    )
+    parser.add_argument(
+        '--cbgm', nargs=2, type=int, metavar=('K1', 'K2'), help='re-rank by graph matching'
+    )
+    parser.add_argument(
+        '--trust', action='store_true', help='read files of your own that can run code'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    args = parser.parse_args()
+    if (args.checkpoint is None) == (args.results is None):
+        parser.error('give a checkpoint to test, or --results FILE to evaluate; not both')
+    if args.results and (args.out or args.use_gt_boxes):
+        parser.error('--out and --use-gt-boxes need a checkpoint: saved results are what they are')
+    return args
+
+
+def evaluation_options(args: argparse.Namespace, cfg: dict) -> dict:
+    """Join the config's evaluation settings with those of the command line."""
+    options = {
+        key: value
+        for key, value in cfg.items()
+        if key in ('gallery_sizes', 'score_thr', 'query_feature', 'cbgm')
+    }
+    given = dict(
+        gallery_sizes=args.gallery_sizes,
+        score_thr=args.score_thr,
+        query_feature=args.query_feature,
+        class_weighted=args.class_weighted or None,
+        skip_repeated=args.skip_repeated or None,
+        cbgm=args.cbgm and dict(k1=args.cbgm[0], k2=args.cbgm[1]),
+        ranking_file=args.save_ranking,
+    )
+    return options | {key: value for key, value in given.items() if value is not None}
+
+
+def main() -> None:
+    """Test as the command line says."""
+    args = parse_args()
+    from mmdet_ps.apis import build_test_set, init_processes, load_config, load_model, run_model
+    from mmdet_ps.core.evaluation import format_table, write_csv, write_json
+    from mmdet_ps.core.results_io import load_results, save_results
+
+    cfg = load_config(args.config, args.cfg_options)
+    options = evaluation_options(args, cfg.get('evaluation', {}))
+    if args.results:
+        dataset = build_test_set(cfg)
+        results = load_results(args.results, trust=args.trust)
+    else:
+        distributed = init_processes(args.launcher, cfg)
+        model = load_model(cfg, args.checkpoint, trust=args.trust)
+        gt_box_queries = options.get('query_feature') == 'gt_box'
+        dataset = build_test_set(cfg, args.use_gt_boxes, gt_box_queries)
+        # A protocol that cannot be read should not cost a pass over the test set first.
+        dataset.load_protocols(options.get('gallery_sizes'))
+        tmpdir = str(Path(cfg.get('work_dir') or 'work_dirs') / '.test_parts')
+        results = run_model(model, dataset, cfg, distributed, tmpdir)
+        if results is None:
+            return
+        if args.out:
+            save_results(args.out, results)
+    report = dataset.report(results, **options)
+    print(f'\n{format_table(report)}')
+    if args.json:
+        write_json(report, args.json)
+    if args.csv:
+        write_csv(report, args.csv)
+
+
+if __name__ == '__main__':
+    run_tool(main)
