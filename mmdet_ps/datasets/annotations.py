@@ -6,6 +6,8 @@ import os
 import warnings
 from typing import Any
 
+from ..utils.pictures import box_position
+
 NO_IDENTITY = -1
 CONVERT = (
     'write it with tools/dataset_converters/{cuhk_sysu,prw}.py ROOT, '
@@ -128,11 +130,3 @@ def is_box(box: Any) -> bool:
         and len(box) == 4
         and all(isinstance(v, int | float) and math.isfinite(v) for v in box)
     )
-
-
-def box_position(box: Any, width: float, height: float) -> str:
-    """Where a box ``[x y w h]`` lies in a picture: ``'inside'``, ``'partly'`` or ``'outside'``."""
-    x, y, w, h = box
-    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-        return 'outside'
-    return 'inside' if x >= 0 and y >= 0 and x + w <= width and y + h <= height else 'partly'

@@ -23,8 +23,8 @@ from ..core.evaluation import (
     load_protocols,
     summarize,
 )
+from ..utils.pictures import PictureError, missing_pictures
 from .annotations import CONVERT, NO_IDENTITY, check_annotations, read_json
-from .pictures import PictureError, missing_pictures
 
 
 @DATASETS.register_module()

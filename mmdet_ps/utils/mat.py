@@ -1,11 +1,28 @@
 """Matlab files, indexed as ``scipy.io.loadmat`` returns their nested cells and records."""
 
 import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
+
+# What scipy raises for a file that is cut off, changed, or of the HDF5 form.
+_BROKEN = (
+    MatReadError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    MemoryError,
+    zlib.error,
+)
 
 
 def load_mat(path: str | os.PathLike, *keys: str) -> np.ndarray:
@@ -16,12 +33,13 @@ def load_mat(path: str | os.PathLike, *keys: str) -> np.ndarray:
         ValueError: where the file is truncated, no Matlab file, or holds none of ``keys``.
     """
     try:
-        content = loadmat(path)
+        with open(path, 'rb') as stream:
+            content = loadmat(stream)
     except FileNotFoundError:
         raise FileNotFoundError(
             f'{path}: no such file; unpack the official release whole and give its folder as ROOT'
         ) from None
-    except (MatReadError, OSError, ValueError, TypeError, EOFError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise ValueError(
             f'{path}: truncated or no Matlab file ({error}); unpack the release again'
         ) from None
@@ -30,6 +48,21 @@ def load_mat(path: str | os.PathLike, *keys: str) -> np.ndarray:
             return content[key]
     found = [key for key in content if not key.startswith('__')]
     raise ValueError(f'{path}: holds {found}, not {" or ".join(keys)}; unpack the release again')
+
+
+@contextmanager
+def official_structure(path: str | os.PathLike) -> Iterator[None]:
+    """Name the file where indexing its content fails because it is built otherwise.
+
+    Raises:
+        ValueError: in place of what numpy raises inside the block.
+    """
+    try:
+        yield
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{path}: not of the official structure ({error}); unpack the release again'
+        ) from None
 
 
 def text(cell: Any) -> str:

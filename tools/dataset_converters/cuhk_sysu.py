@@ -6,8 +6,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmdet_ps.core.evaluation.cuhk_sysu import CuhkSysuProtocol, testg_files
-from mmdet_ps.datasets.converters.convert import run_converter
-from mmdet_ps.datasets.converters.cuhk_sysu import read_release
+from mmdet_ps.releases.convert import run_converter
+from mmdet_ps.releases.cuhk_sysu import read_release
 from mmdet_ps.utils.cli import run_tool
 
 

@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 from mmdet_ps.core.evaluation.protocol import CAMERA_RULES
 from mmdet_ps.core.evaluation.prw import PrwProtocol
-from mmdet_ps.datasets.converters.convert import run_converter
-from mmdet_ps.datasets.converters.prw import read_release
+from mmdet_ps.releases.convert import run_converter
+from mmdet_ps.releases.prw import read_release
 from mmdet_ps.utils.cli import run_tool
 
 

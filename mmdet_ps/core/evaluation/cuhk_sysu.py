@@ -140,13 +140,12 @@ def read_pool(root: str | os.PathLike) -> list[str]:
 
     Raises:
         FileNotFoundError: without that file.
+        ValueError: where it is truncated or holds no such list.
     """
-    from scipy.io import loadmat
+    from ...utils.mat import load_mat, text
 
-    path = Path(root) / 'annotation' / 'pool.mat'
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} is missing: it lists the test images of CUHK-SYSU')
-    return [str(cell.item()) for cell in loadmat(path)['pool'].ravel()]
+    cells = load_mat(Path(root) / 'annotation' / 'pool.mat', 'pool')
+    return [text(cell) for cell in cells.ravel()]
 
 
 def _box(xywh: np.ndarray) -> np.ndarray:

@@ -61,22 +61,24 @@ def _existing(path: Path) -> Path:
 
 def read_frames(root: str | os.PathLike, split: str) -> list[str]:
     """Frame names (with ``.jpg``) of the ``train`` or ``test`` split, in the release's order."""
-    from scipy.io import loadmat
+    from ...utils.mat import load_mat, text
 
-    content = loadmat(_existing(Path(root) / f'frame_{split}.mat'))
-    return [f'{cell.item()}.jpg' for cell in content[f'img_index_{split}'].ravel()]
+    cells = load_mat(Path(root) / f'frame_{split}.mat', f'img_index_{split}')
+    return [f'{text(cell)}.jpg' for cell in cells.ravel()]
 
 
 def read_annotation(root: str | os.PathLike, frame: str) -> np.ndarray:
     """(n, 5) float64 rows of pid, x, y, w, h of one frame; pid -2 has no identity."""
-    from scipy.io import loadmat
+    from ...utils.mat import load_mat
 
-    path = _existing(Path(root) / 'annotations' / f'{frame}.mat')
-    content = loadmat(path)
-    for key in _BOX_KEYS:
-        if key in content:
-            return np.asarray(content[key], np.float64).reshape(-1, 5)
-    raise ValueError(f'{path} has none of the arrays {", ".join(_BOX_KEYS)}')
+    path = Path(root) / 'annotations' / f'{frame}.mat'
+    rows = np.asarray(load_mat(path, *_BOX_KEYS), np.float64)
+    if rows.size and (rows.ndim != 2 or rows.shape[1] != 5 or not np.isfinite(rows).all()):
+        raise ValueError(
+            f'{path}: holds an array of shape {rows.shape}, expected finite rows of id x y w h; '
+            'unpack the release again'
+        )
+    return rows.reshape(-1, 5)
 
 
 def read_queries(root: str | os.PathLike) -> list[tuple[int, list[float], str]]:

@@ -1,0 +1,1 @@
+"""Official releases: read, checked and converted. Imports neither torch nor mmdet."""
