@@ -25,24 +25,13 @@
 # Exit code: 0 done; 2 something is missing, and one line says what to install or do.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$ROOT/tools/setup_pip.sh"
 source "$ROOT/tools/setup_mmcv.sh"
 
 TORCH_PINS=(torch==2.11.0 torchvision==0.26.0)
 MMCV_VERSION=1.7.2
 MMDET_VERSION=2.28.2
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/mmdet_ps"
-LOG=''   # what pip and the compilers print
-WORK=''  # scratch folder, removed at the end whatever happens
-CHILD='' # process group of the step that is running
-
-cleanup() {
-  [[ -z $CHILD ]] || kill -TERM -- "-$CHILD" 2>/dev/null || true
-  [[ -z $WORK ]] || rm -rf "$WORK"
-  [[ -z $LOG || -s $LOG ]] || rm -f "$LOG"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 here=0 dev=0 rebuild=0 dry_run=0 cuda=auto arch='' offline='' download='' target='' without=''
 parse_arguments() {
@@ -87,91 +76,6 @@ parse_arguments() {
     die "--arch must be a list like '8.0 9.0', not '$arch'"
 }
 
-# ---- running pip ------------------------------------------------------------------------------
-
-# run_logged WHAT PROGRESS COMMAND...: the command with its output in $LOG, saying how far it is.
-# PROGRESS is a function that prints a few words; it is asked every 2 seconds on a terminal, and
-# else every 30.
-run_logged() {
-  local what=$1 progress=$2 started=$SECONDS shown=0 words='' status=0
-  shift 2
-  LOG_START=$(($(wc -c <"$LOG") + 1))
-  set -m # a process group of its own, so that cleanup reaches the compilers too
-  "$@" >>"$LOG" 2>&1 </dev/null &
-  CHILD=$!
-  set +m
-  while kill -0 "$CHILD" 2>/dev/null; do
-    sleep 0.5
-    if [[ -t 1 ]]; then
-      ((SECONDS - shown >= 2)) || continue
-      printf '\r\033[K[%4ds] %s: %s' "$SECONDS" "$what" "$($progress)"
-    else
-      ((SECONDS - started >= 30 && SECONDS - shown >= 30)) || continue
-      words="$($progress)"
-      say "$what: $words"
-    fi
-    shown=$SECONDS
-  done
-  [[ ! -t 1 ]] || printf '\r\033[K'
-  wait "$CHILD" || status=$?
-  CHILD=''
-  return "$status"
-}
-
-log_part() { tail -c "+$LOG_START" "$LOG"; }
-
-pip_progress() {
-  log_part | grep -oE '^ *(Collecting|Downloading|Installing collected packages|Building|Processing) *[^ ]*' |
-    tail -n 1 | cut -c 1-80 | sed 's/^ *//' || true
-}
-
-# explain WHAT: ends the set-up after a failed step with the line that says why.
-explain() {
-  local cause
-  # The compilers' first error, or else pip's last.
-  cause="$({
-    log_part | grep -E '(^|[^a-z])(fatal )?error: ' | head -n 1
-    log_part | grep -E '^ *ERROR: ' | tail -n 1
-  } | head -n 1 | sed 's/^ *//' | cut -c 1-200 || true)"
-  if log_part | grep -q 'No space left on device'; then
-    die "$1: the disk is full ($(df -hP "$CACHE" | awk 'NR == 2 {print $4 " free under " $6}')): make room and run this again"
-  elif log_part | grep -qE 'Killed signal|fatal error: Killed'; then
-    die "$1: out of memory: run this again with MAX_JOBS=1 (log: $LOG)"
-  elif log_part | grep -qE 'NewConnectionError|NameResolutionError|Temporary failure in name|Network is unreachable|ProxyError|ConnectTimeout|Retrying \(Retry'; then
-    die "$1: no package registry can be reached: check the network or pip's proxy and index settings, or use --download and --offline (log: $LOG)"
-  elif [[ -n $offline ]] && log_part | grep -q 'No matching distribution'; then
-    die "$1: $offline lacks it ($cause): collect it anew, with --download and --python ${PY_VERSION%.*} (log: $LOG)"
-  fi
-  die "$1 failed: ${cause:-no message} (log: $LOG)"
-}
-
-pip_install() {
-  local what=$1
-  shift
-  say "$what"
-  run_logged "$what" pip_progress "$PY" -m pip install "$@" || explain "$what"
-}
-
-start_log() {
-  mkdir -p "$CACHE/logs" "$CACHE/wheels" 2>/dev/null ||
-    die "cannot write to $CACHE: set XDG_CACHE_HOME to a folder that can be written"
-  find "$CACHE" -maxdepth 1 -name 'work.*' -mmin +1440 -exec rm -rf {} + # of a run that was killed
-  WORK="$(mktemp -d "$CACHE/work.XXXXXX" 2>/dev/null)" || die "cannot write to $CACHE: is the disk full?"
-  LOG="$CACHE/logs/$(date +%Y%m%d-%H%M%S)-$$.log"
-  : >"$LOG"
-  export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-  if [[ -n $offline ]]; then
-    export PIP_NO_INDEX=1 PIP_FIND_LINKS="$offline"
-  fi
-}
-
-# need_space FOLDER GIGABYTES WHAT
-need_space() {
-  local free
-  free="$(df -Pk "$1" | awk 'NR == 2 {print int($4 / 1048576)}')"
-  ((free >= $2)) || die "$3 needs $2 GB and $1 has $free GB free: make room"
-}
-
 # ---- the Python -------------------------------------------------------------------------------
 
 probe() {
@@ -206,7 +110,10 @@ choose_python() {
     PY="$ROOT/.venv/bin/python"
     if [[ ! -x $PY ]] || ! "$PY" -m pip --version >/dev/null 2>&1; then
       base="$(base_python)"
-      ((!dry_run)) || { PY=$base && return; }
+      if ((dry_run)); then
+        PY=$base
+        return
+      fi
       need_space "$ROOT" 8 'the environment with torch'
       say "making .venv with $("$base" -V)"
       "$base" -m venv "$ROOT/.venv" >>"$LOG" 2>&1 ||
@@ -220,22 +127,26 @@ choose_python() {
 
 # ---- torch, requirements, package -------------------------------------------------------------
 
+torch_fits() {
+  [[ $TORCH =~ ^2\.([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 1 && BASH_REMATCH[1] <= 11)) &&
+    [[ $VISION == "0.$((BASH_REMATCH[1] + 15))."* ]]
+}
+
 install_torch() {
-  local minor
-  if [[ $TORCH =~ ^2\.([0-9]+)\. ]]; then
-    minor=${BASH_REMATCH[1]}
-    if ((minor >= 1 && minor <= 11)) && [[ $VISION == "0.$((minor + 15))."* ]]; then
-      say "keeping torch $TORCH and torchvision $VISION"
-      return
-    fi
-    ((!here)) || die "torch $TORCH with torchvision ${VISION:-that does not import} ${TORCH_ERROR:+($TORCH_ERROR) }is not a pair out of 2.1 and 0.16 to 2.11 and 0.26: install one, or leave --here out"
-  elif [[ -n $TORCH_ERROR ]] && ((here)); then
-    die "the torch of $PY does not import ($TORCH_ERROR): mend it, or leave --here out"
+  if torch_fits; then
+    say "keeping torch $TORCH and torchvision $VISION"
+    return
+  elif ((here)) && [[ -n $TORCH$TORCH_ERROR ]]; then
+    die "torch ${TORCH:-that does not import} with torchvision ${VISION:-that does not import}${TORCH_ERROR:+ ($TORCH_ERROR)} in $PY is not a pair from 2.1 and 0.16 to 2.11 and 0.26: mend it, or leave --here out"
+  elif ((dry_run)); then
+    say "would install ${TORCH_PINS[*]}; the key supposes its build for CUDA 13"
+    TORCH=2.11.0+cu130 TORCH_CUDA=13.0 TORCH_ARCHS='7.5 8.0 9.0 10.0 12.0'
+    return
   fi
   need_space "$PREFIX" 6 'torch'
   pip_install "installing ${TORCH_PINS[*]} (2.5 GB to fetch, 5 GB on disk)" "${TORCH_PINS[@]}"
   probe "$PY"
-  [[ -n $VISION ]] || die "torch was installed but does not import: $TORCH_ERROR"
+  torch_fits || die "torch was installed but does not import: ${TORCH_ERROR:-$TORCH with torchvision $VISION} (log: $LOG)"
 }
 
 # Requirements without what is installed in its own way, and without an OpenCV where the Python
@@ -279,12 +190,7 @@ set_up() {
   choose_python
   probe "$PY"
   ((!MANAGED)) || export PIP_BREAK_SYSTEM_PACKAGES=1 # --here asked for the system's own Python
-  if ((dry_run)) && [[ -z $TORCH ]]; then
-    TORCH=2.11.0+cu130 TORCH_CUDA=13.0
-    say "would install ${TORCH_PINS[*]}; the key below supposes its CUDA 13 build"
-  elif ((!dry_run)); then
-    install_torch
-  fi
+  install_torch
   choose_flavour
   if ((dry_run)); then
     echo "python: $PY ($PY_VERSION)"
