@@ -87,27 +87,26 @@ run_slurm() {
     --kill-on-bad-exit=1 --signal="${SIGNAL:-TERM@120}" ${SRUN_ARGS:-} "$python" -u "$@"
 }
 
-# set_up_with ARGUMENT...: runs tools/setup.sh with those of the arguments that are its own and come
-# first; sets SETUP_ARGUMENTS to how many of the caller's these were, and PYTHON to what was set up.
-set_up_with() {
-  local own=() here=0
-  SETUP_ARGUMENTS=0
-  if [[ ${1:-} == --dev ]]; then
-    own+=(--dev)
-    shift
-  fi
-  while [[ ${1:-} =~ ^--(here|cuda|cpu)$ ]]; do
-    [[ $1 != --here ]] || here=1
-    # Operators that were compiled for the CPU must not meet a GPU.
-    [[ $1 != --cpu ]] || export CUDA_VISIBLE_DEVICES=''
-    own+=("$1")
-    SETUP_ARGUMENTS=$((SETUP_ARGUMENTS + 1))
+# take_setup_arguments ARGUMENT...: sorts those of tools/setup.sh into SETUP and the others into REST.
+take_setup_arguments() {
+  SETUP=() REST=()
+  while (($#)); do
+    case $1 in
+      --here | --cuda | --cpu) SETUP+=("$1") ;;
+      *) REST+=("$1") ;;
+    esac
     shift
   done
-  bash "$ROOT/tools/setup.sh" "${own[@]}"
-  if ((here)); then
+}
+
+# set_up ARGUMENT...: runs tools/setup.sh and sets PYTHON to what was set up.
+set_up() {
+  bash "$ROOT/tools/setup.sh" "$@"
+  if [[ " $* " == *' --here '* ]]; then
     PYTHON="$(find_python)"
   else
     PYTHON="$ROOT/.venv/bin/python"
   fi
+  # Operators that were compiled for the CPU must not meet a GPU.
+  [[ " $* " != *' --cpu '* ]] || export CUDA_VISIBLE_DEVICES=''
 }

@@ -11,52 +11,59 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need_arguments 0 "$@"
-set_up_with "$@"
-shift "$SETUP_ARGUMENTS"
+take_setup_arguments "$@"
 force=0
-if [[ ${1:-} == --force ]]; then
+for argument in "${REST[@]}"; do
+  [[ $argument == --force ]] || die "unknown argument $argument (see --help)"
   force=1
-  shift
-fi
-(($# == 0)) || die "unknown argument $1 (see --help)"
+done
+set_up "${SETUP[@]}"
 cd "$ROOT"
 
 CONFIG=configs/synthetic/alignps_tiny.py
 DATA=data/synthetic
 RUN=work_dirs/alignps_tiny
-STEPS=0
+STEPS=0 # seconds
+export PYTHONUNBUFFERED=1
 
-# step TITLE OUTPUT COMMAND...: runs the command unless the very same one has made OUTPUT before and
-# no step before it had to run now.
+# step TITLE OUTPUT COMMAND...: runs the command, unless the very same one has made OUTPUT before and
+# no step before it had to run now. What makes a .txt makes it by printing.
 step() {
   local title=$1 output=$2 stamp started=$SECONDS
   shift 2
-  stamp="$RUN/.quickstart/$(tr -c 'a-z\n' '_' <<<"${title,,}")"
+  stamp="$RUN/.quickstart/${title// /_}"
   if ((!force)) && [[ -e $output && -f $stamp && $(cat "$stamp") == "$*" ]]; then
     say "$title: done before ($output)"
+    [[ $output != *.txt ]] || cat "$output"
     return
   fi
   force=1
+  mkdir -p "$RUN/.quickstart"
   rm -f "$stamp"
   say "$title"
-  "$PYTHON" "$@" || die "$title failed; the command was: $PYTHON $*"
-  mkdir -p "$(dirname "$stamp")"
+  if [[ $output == *.txt ]]; then
+    "$PYTHON" "$@" | tee "$stamp.part"
+    mv "$stamp.part" "$output"
+  else
+    "$PYTHON" "$@"
+  fi
   printf '%s\n' "$*" >"$stamp"
   STEPS=$((STEPS + SECONDS - started))
   say "$title: $((SECONDS - started)) s"
 }
 
-step 'Making the data' "$DATA/annotation/test/train_test/TestG50.mat" \
+step 'Making the data' "$DATA/annotation/pool.mat" \
   tools/dataset_converters/make_synthetic.py --layout cuhk_sysu --out "$DATA" --train-images 480 \
   --test-images 160 --identities 320 --size 480x288 --seed 0 --force
 step 'Converting the data' "$DATA/train.json" \
   tools/dataset_converters/cuhk_sysu.py "$DATA" --force
+((!force)) || rm -f "$RUN"/*.pth # other data or --force: not to be resumed from
 step 'Training' "$RUN/latest.pth" \
   tools/train.py "$CONFIG" --work-dir "$RUN" --seed 0 --auto-resume
 step 'Testing' "$RUN/results.json" \
   tools/test_ps.py "$CONFIG" "$RUN/latest.pth" --out "$RUN/results.pkl" --json "$RUN/results.json"
-step 'Measuring the yardsticks' "$RUN/results.pkl" \
-  tools/analysis/yardsticks.py "$CONFIG" --results "$RUN/results.pkl"
 step 'Drawing search results' "$RUN/search.png" \
   tools/analysis/visualize_search.py "$CONFIG" --results "$RUN/results.pkl" --out "$RUN/search.png"
-say "all steps done in $((STEPS / 60)) min $((STEPS % 60)) s after set-up; search results: $RUN/search.png"
+step 'Measuring the yardsticks' "$RUN/yardsticks.txt" \
+  tools/analysis/yardsticks.py "$CONFIG" --results "$RUN/results.pkl"
+say "search results: $RUN/search.png; steps after set-up: $((STEPS / 60)) min $((STEPS % 60)) s"

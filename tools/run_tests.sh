@@ -5,10 +5,10 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need_arguments 0 "$@"
-set_up_with --dev "$@"
-shift "$SETUP_ARGUMENTS"
+take_setup_arguments "$@"
+set_up --dev "${SETUP[@]}"
 cd "$ROOT"
 say 'ruff check' && "$PYTHON" -m ruff check .
 say 'ruff format --check' && "$PYTHON" -m ruff format --check .
 say 'mypy' && "$PYTHON" -m mypy
-say 'pytest' && exec "$PYTHON" -m pytest "$@"
+say 'pytest' && exec "$PYTHON" -m pytest "${REST[@]}"

@@ -1,0 +1,106 @@
+"""The order of the quickstart's steps and what is repeated when, with a stand-in for Python."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from .shell import TOOLS, environ, program
+
+# Writes what each step is to leave behind; fails where the file `fail` names the script.
+PYTHON = r"""
+run=work_dirs/alignps_tiny
+echo "${*##*/tools/}" >>ran
+case $1 in
+  *make_synthetic.py) out=data/synthetic/annotation/pool.mat ;;
+  *cuhk_sysu.py) out=data/synthetic/train.json ;;
+  *train.py) ls $run/*.pth 2>/dev/null >found; out=$run/latest.pth ;;
+  *test_ps.py) out=$run/results.json ;;
+  *visualize_search.py) out=$run/search.png ;;
+  *yardsticks.py) echo "mAP of $(grep -c yardsticks ran)"; out=/dev/null ;;
+esac
+mkdir -p "$(dirname "$out")"
+touch "$out"
+[[ ! -f fail || $1 != *$(cat fail)* ]] || exit 2
+"""
+STEPS = ['make_synthetic', 'cuhk_sysu', 'train', 'test_ps', 'visualize_search', 'yardsticks']
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout of the scripts under test, with a set-up that only writes down its arguments."""
+    (tmp_path / 'tools').mkdir()
+    for name in ('common.sh', 'quickstart.sh'):
+        shutil.copy(TOOLS / name, tmp_path / 'tools')
+    program(tmp_path / 'tools', 'setup.sh', f'echo "$@" >{tmp_path}/set_up')
+    (tmp_path / '.venv').mkdir()
+    program(tmp_path / '.venv' / 'bin', 'python', PYTHON)
+    return tmp_path
+
+
+def quickstart(checkout, *arguments):
+    """Run it and return the result and the steps that ran."""
+    (checkout / 'ran').unlink(missing_ok=True)
+    result = subprocess.run(
+        ['bash', checkout / 'tools/quickstart.sh', *arguments],
+        cwd='/',
+        env=environ(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = (checkout / 'ran').read_text().splitlines() if (checkout / 'ran').exists() else []
+    return result, [line.split('.py')[0].rpartition('/')[2] for line in lines]
+
+
+def test_all_steps_once(checkout):
+    result, ran = quickstart(checkout)
+    assert result.returncode == 0, result.stderr
+    assert ran == STEPS
+    assert 'mAP of 1\n' in result.stdout
+    result, ran = quickstart(checkout)
+    assert result.returncode == 0 and ran == []
+    assert 'mAP of 1\n' in result.stdout  # what was measured is shown again
+
+
+def test_force_repeats_all_and_resumes_nothing(checkout):
+    quickstart(checkout)
+    result, ran = quickstart(checkout, '--force')
+    assert result.returncode == 0 and ran == STEPS
+    assert (checkout / 'found').read_text() == ''
+
+
+def test_interrupted_training_goes_on(checkout):
+    (checkout / 'fail').write_text('tools/train.py')
+    result, ran = quickstart(checkout)
+    assert result.returncode == 2 and ran == STEPS[:3]
+    (checkout / 'fail').unlink()
+    result, ran = quickstart(checkout)
+    assert result.returncode == 0 and ran == STEPS[2:]
+    assert (checkout / 'found').read_text() == 'work_dirs/alignps_tiny/latest.pth\n'
+
+
+def test_lost_output_is_made_again_with_all_after_it(checkout):
+    quickstart(checkout)
+    (checkout / 'work_dirs/alignps_tiny/results.json').unlink()
+    assert quickstart(checkout)[1] == STEPS[3:]
+
+
+def test_failed_measurement_leaves_no_report(checkout):
+    (checkout / 'fail').write_text('yardsticks')
+    result, _ = quickstart(checkout)
+    assert result.returncode == 2
+    assert not (checkout / 'work_dirs/alignps_tiny/yardsticks.txt').exists()
+
+
+@pytest.mark.parametrize('arguments', [['--cpu'], ['--cuda'], []])
+def test_arguments_of_the_set_up(checkout, arguments):
+    quickstart(checkout, *arguments, '--force')
+    assert (checkout / 'set_up').read_text().split() == arguments
+
+
+def test_unknown_argument(checkout):
+    result, ran = quickstart(checkout, '--forse')
+    assert result.returncode == 2 and ran == []
+    assert not (checkout / 'set_up').exists()
+    assert result.stderr == 'tools/quickstart.sh: error: unknown argument --forse (see --help)\n'
