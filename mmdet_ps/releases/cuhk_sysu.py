@@ -107,13 +107,14 @@ def _assign(
     for pid, sightings in identities:
         for name, place in sightings:
             scene = scenes.get(name)
-            same = [] if scene is None else np.flatnonzero((scene.boxes == place).all(axis=1))
-            if scene is None or not len(same):
+            same = None if scene is None else (scene.boxes == place).all(axis=1)
+            if scene is None or same is None or not same.any():
                 unplaced.append(f'identity {pid} in {name}')
                 continue
-            if scene.pids[same[0]] not in (NO_IDENTITY, pid):
-                shared.append(f'{scene.pids[same[0]]} and {pid} in {name}')
-            scene.pids[same[0]] = pid
+            first = int(same.argmax())
+            if scene.pids[first] not in (NO_IDENTITY, pid):
+                shared.append(f'{scene.pids[first]} and {pid} in {name}')
+            scene.pids[first] = pid
     if unplaced:
         notes.append(
             f'{split}: {len(unplaced)} boxes of identities are not in Images.mat, the first is '

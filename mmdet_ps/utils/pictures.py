@@ -88,7 +88,7 @@ def missing_pictures(folder: str | os.PathLike, names: Iterable[str]) -> list[st
     names = list(names)
     for name in names:
         by_parent[os.path.dirname(name)].append(name)
-    missing = set()
+    missing: set[str] = set()
     for parent, inside in by_parent.items():
         path = os.path.join(folder, parent)
         present = set(os.listdir(path)) if os.path.isdir(path) else set()
