@@ -11,10 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .boxes import ranges
-from .gallery import Gallery, Queries
-from .protocol import SearchProtocol
-from .similarity import Row
+from .gallery import Queries
+from .similarity import Layout
 
 
 class ContextMatching:
@@ -28,8 +26,7 @@ class ContextMatching:
     Args:
         k1: number of gallery scenes to match (10 on CUHK-SYSU, 30 on PRW).
         k2: number of people of the query's scene (3 and 4).
-        protocol: names the query's image.
-        gallery: detections that are kept.
+        layout: the galleries.
         queries: features of the queries.
         kept: I arrays (n_i,) bool, which detections of an image are kept.
         own_used: whether the query's feature is that of its nearest detection.
@@ -41,8 +38,7 @@ class ContextMatching:
     def __init__(
         self,
         settings: Mapping[str, int],
-        protocol: SearchProtocol,
-        gallery: Gallery,
+        layout: Layout,
         queries: Queries,
         kept: list[np.ndarray],
         own_used: bool,
@@ -50,7 +46,8 @@ class ContextMatching:
         if set(settings) != {'k1', 'k2'} or min(settings.values()) < 1:
             raise ValueError(f'cbgm needs k1 >= 1 and k2 >= 1, got {dict(settings)}')
         self.k1, self.k2 = int(settings['k1']), int(settings['k2'])
-        self.protocol, self.gallery, self.queries = protocol, gallery, queries
+        self.layout, self.queries = layout, queries
+        self.protocol, self.gallery = layout.protocol, layout.gallery
         self.kept, self.own_used = kept, own_used
 
     def _people(self, query: int) -> np.ndarray:
@@ -67,29 +64,28 @@ class ContextMatching:
         feats = np.divide(feats, norms, out=np.zeros_like(feats), where=norms > 0)
         return np.concatenate([self.queries.feats[query][None], feats])
 
-    def apply(self, row: Row) -> None:
-        """Replace similarities of ``row`` in place."""
+    def apply(self, query: int, sims: np.ndarray) -> None:
+        """Replace similarities of the query's row (L,) in place."""
         from scipy.optimize import linear_sum_assignment
 
-        people = self._people(row.query)
-        for image in self._best_scenes(row):
-            rows = ranges(self.gallery.indptr[[image]], self.gallery.counts[[image]])
+        people = self._people(query)
+        starts, images = self.layout.entries(query)
+        filled = np.flatnonzero(np.diff(starts))
+        for image in self._best_scenes(sims, starts[filled], images[filled]):
+            rows = slice(self.gallery.indptr[image], self.gallery.indptr[image + 1])
             columns = self.gallery.feats[rows].astype(np.float64) * self.gallery.scale[rows, None]
             graph = (people @ columns.T).astype(np.float32).astype(np.float64)
             left, right = linear_sum_assignment(graph, maximize=True)
-            if left[0] != 0:
-                continue
-            total = graph[left, right].sum()
-            for entry in np.flatnonzero((row.images == image) & (np.diff(row.starts) > 0)):
-                row.sims[row.starts[entry] + right[0]] = total
+            if left[0] == 0:
+                places = starts[filled[images[filled] == image]] + right[0]
+                sims[places] = graph[left, right].sum()
 
-    def _best_scenes(self, row: Row) -> list[int]:
+    def _best_scenes(self, sims: np.ndarray, starts: np.ndarray, images: np.ndarray) -> list[int]:
         """The k1 images with the most similar detections, best first."""
-        filled = np.flatnonzero(np.diff(row.starts))
-        if len(filled) == 0:
+        if len(starts) == 0:
             return []
-        best = np.maximum.reduceat(row.sims, row.starts[filled])
-        filled, best = filled[best > -np.inf], best[best > -np.inf]
-        images = row.images[filled[np.argsort(-best, kind='stable')]]
+        best = np.maximum.reduceat(sims, starts)
+        order = np.argsort(-best, kind='stable')
+        images = images[order[: np.count_nonzero(best > -np.inf)]]
         first = np.sort(np.unique(images, return_index=True)[1])
         return images[first[: self.k1]].tolist()

@@ -14,28 +14,34 @@ import numpy as np
 from .boxes import offsets, paired_iou
 from .protocol import SearchProtocol
 
+_IMAGES = 512  # images whose features are collected at a time
+
 
 def check_detections(
     image_names: Sequence[str], bboxes: Sequence[np.ndarray], feats: Sequence[np.ndarray]
-) -> int:
-    """Check that the arrays of every image fit together, and return D (0 without any detection).
+) -> None:
+    """Check that the arrays of every image fit together.
 
     Raises:
-        ValueError: naming the image, for lists or rows of different lengths, other shapes than (n,
-            5) and (n, D), feature sizes that differ, NaN or infinity, or a name that occurs twice.
+        ValueError: naming the image, for lists or rows of different lengths, other shapes than
+            (n, 5) and (n, D), feature sizes that differ, or a name that occurs twice.
     """
     if not len(image_names) == len(bboxes) == len(feats):
         raise ValueError(
             f'{len(image_names)} image names, {len(bboxes)} arrays of boxes and {len(feats)} '
             'of features: the results belong to another dataset or split'
         )
+    if len(set(image_names)) != len(image_names):
+        twice = next(name for i, name in enumerate(image_names) if name in image_names[:i])
+        raise ValueError(f'{twice} occurs twice in the image names of the results')
     size, first = 0, ''
     for name, boxes, rows in zip(image_names, bboxes, feats, strict=True):
-        if len(boxes) != len(rows):
-            raise ValueError(f'{name}: {len(boxes)} boxes but {len(rows)} features')
-        if len(boxes) == 0:
+        count = len(boxes)
+        if count != len(rows):
+            raise ValueError(f'{name}: {count} boxes but {len(rows)} features')
+        if count == 0:
             continue
-        if boxes.ndim != 2 or boxes.shape[1] != 5 or rows.ndim != 2:
+        if boxes.shape != (count, 5) or rows.ndim != 2:
             raise ValueError(
                 f'{name}: expected boxes (n, 5) and features (n, D), '
                 f'got {boxes.shape} and {rows.shape}'
@@ -46,13 +52,6 @@ def check_detections(
             raise ValueError(
                 f'{name}: features of size {rows.shape[1]}, but those of {first} have {size}'
             )
-        if not (np.isfinite(rows).all() and np.isfinite(boxes).all()):
-            what = 'features' if np.isfinite(boxes).all() else 'boxes'
-            raise ValueError(f'{name}: NaN or infinity in the {what}')
-    if len(set(image_names)) != len(image_names):
-        twice = next(name for i, name in enumerate(image_names) if name in image_names[:i])
-        raise ValueError(f'{twice} occurs twice in the image names of the results')
-    return size
 
 
 def locate_images(protocol: SearchProtocol, image_names: Sequence[str]) -> np.ndarray:
@@ -99,45 +98,76 @@ class Gallery:
 
 
 def keep_confident(
+    names: Sequence[str],
     bboxes: Sequence[np.ndarray],
     feats: Sequence[np.ndarray],
-    size: int,
     score_thr: float,
     class_weighted: bool,
 ) -> Gallery:
-    """Collect the detections that reach ``score_thr`` from I arrays (n_i, 5) and (n_i, D)."""
-    filled = [i for i, boxes in enumerate(bboxes) if len(boxes)]
+    """Collect the detections that reach ``score_thr`` from I arrays (n_i, 5) and (n_i, D).
+
+    Raises:
+        ValueError: naming the image, for NaN or infinity in any detection.
+    """
+    lengths = np.array([len(boxes) for boxes in bboxes], np.int64)
+    filled = np.flatnonzero(lengths).tolist()
     if not filled:
-        empty = np.zeros(0)
-        return Gallery(np.zeros((0, 5)), np.zeros((0, size)), empty, offsets(np.zeros(len(bboxes))))
-    lengths = np.array([len(boxes) for boxes in bboxes])
+        return Gallery(np.zeros((0, 5)), np.zeros((0, 0)), np.zeros(0), offsets(lengths))
     boxes = np.concatenate([bboxes[i] for i in filled])
+    if not np.isfinite(boxes).all():
+        raise ValueError(_not_finite(names, bboxes, 'boxes'))
     kept = boxes[:, 4] >= score_thr
-    if kept.all():
-        rows = np.concatenate([feats[i] for i in filled])
-    else:
-        parts = np.split(kept, np.cumsum(lengths[filled])[:-1])
-        rows = np.concatenate([feats[i][part] for i, part in zip(filled, parts, strict=True)])
-    image = np.repeat(np.arange(len(bboxes)), lengths)[kept]
+    indptr = offsets(
+        np.bincount(np.repeat(np.arange(len(lengths)), lengths)[kept], None, len(lengths))
+    )
+    dtype = np.result_type(*{feats[i].dtype for i in filled})
+    rows = np.empty((indptr[-1], feats[filled[0]].shape[1]), dtype)
+    norms = np.empty(len(rows))
+    ends = offsets(lengths[filled])
+    for k in range(0, len(filled), _IMAGES):
+        images = filled[k : k + _IMAGES]
+        part = kept[ends[k] : ends[k + len(images)]]
+        span = slice(indptr[images[0]], indptr[images[-1] + 1])
+        if part.all():
+            np.concatenate([feats[i] for i in images], out=rows[span])
+            norms[span] = row_norms(rows[span])
+            finite = np.isfinite(norms[span]).all()
+        else:
+            everything = np.concatenate([feats[i] for i in images])
+            rows[span] = everything[part]
+            everything_norms = row_norms(everything)
+            norms[span] = everything_norms[part]
+            finite = np.isfinite(everything_norms).all()
+        if not finite:
+            raise ValueError(_not_finite(names, feats, 'features'))
     boxes = boxes[kept]
-    scale = inverse_norm(rows)
+    scale = np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0)
     if class_weighted:
-        scale = scale * boxes[:, 4]
-    return Gallery(boxes, rows, scale, offsets(np.bincount(image, minlength=len(bboxes))))
+        scale *= boxes[:, 4]
+    return Gallery(boxes, rows, scale, indptr)
 
 
-def inverse_norm(rows: np.ndarray) -> np.ndarray:
-    """1 / L2 norm of each row in float64; 0 for a row of zeros."""
-    norm = np.empty(len(rows))
-    for start in range(0, len(rows), 4096):
-        part = rows[start : start + 4096].astype(np.float64)
-        norm[start : start + 4096] = np.sqrt(np.einsum('ij,ij->i', part, part))
-    return np.divide(1.0, norm, out=np.zeros(len(rows)), where=norm > 0)
+def _not_finite(names: Sequence[str], arrays: Sequence[np.ndarray], what: str) -> str:
+    for name, array in zip(names, arrays, strict=True):
+        if not np.isfinite(row_norms(array) if array.ndim == 2 else array).all():
+            return f'{name}: NaN, infinity or overflow in the {what}'
+    raise AssertionError('all arrays are finite')
+
+
+def row_norms(rows: np.ndarray) -> np.ndarray:
+    """L2 norm of each row, (n,) float64."""
+    norms = np.empty(len(rows))
+    for start in range(0, len(rows), 1024):
+        part = rows[start : start + 1024].astype(np.float64)
+        norms[start : start + 1024] = np.sqrt(np.einsum('ij,ij->i', part, part))
+    return norms
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
     """Rows as float64 of length 1; rows of zeros stay."""
-    return rows.astype(np.float64) * inverse_norm(rows)[:, None]
+    rows = rows.astype(np.float64)
+    norms = row_norms(rows)[:, None]
+    return np.divide(rows, norms, out=rows, where=norms > 0)
 
 
 @dataclass

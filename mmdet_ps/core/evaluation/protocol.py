@@ -111,34 +111,37 @@ class SearchProtocol:
         self._check()
 
     def _check(self) -> None:
-        if len(set(self.image_names)) != len(self.image_names):
-            raise ValueError(f'protocol {self.name}: an image name occurs twice')
-        if self.num_queries == 0:
-            raise ValueError(f'protocol {self.name} has no query')
-        shapes = len(self.query_boxes), len(self.query_pids), len(self.gt_indptr) - 1
-        if set(shapes) != {self.num_queries} or len(self.gt_boxes) != len(self.gt_places):
-            raise ValueError(f'protocol {self.name}: arrays of different lengths')
-        if self.gt_indptr[-1] != len(self.gt_places):
-            raise ValueError(
-                f'protocol {self.name}: gt_indptr does not end at {len(self.gt_places)}'
-            )
-        if self.is_open and self.cameras != 'all' and self.image_cams is None:
-            raise ValueError(f"protocol {self.name}: cameras='{self.cameras}' needs image_cams")
-        bounds = [self.query_images]
-        if self.gallery_images is not None and self.gallery_indptr is not None:
-            bounds.append(self.gallery_images)
-            lengths = np.diff(self.gallery_indptr)[self._gt_queries()]
-            outside = (self.gt_places < 0) | (self.gt_places >= lengths)
-            if self.gallery_indptr[-1] != len(self.gallery_images):
-                raise ValueError(f'protocol {self.name}: gallery_indptr does not fit')
+        """Raise ValueError where the arrays contradict each other or a box has no area."""
+        images, truths = len(self.image_names), len(self.gt_places)
+        self._demand(self.num_queries > 0, 'there is no query')
+        self._demand(len(set(self.image_names)) == images, 'an image name occurs twice')
+        lengths = {len(self.query_boxes), len(self.query_pids), len(self.gt_indptr) - 1}
+        self._demand(lengths == {self.num_queries}, 'query arrays differ in length')
+        fits = self.gt_indptr[-1] == truths == len(self.gt_boxes)
+        self._demand(fits, 'ground truth arrays differ in length')
+        self._demand(_within(self.query_images, images), 'a query image is out of range')
+        if self.gallery_images is None or self.gallery_indptr is None:
+            known = self.cameras == 'all' or self.image_cams is not None
+            self._demand(known, f"cameras='{self.cameras}' needs image_cams")
+            limits = np.full(truths, images)
         else:
-            outside = (self.gt_places < 0) | (self.gt_places >= len(self.image_names))
-        if outside.any() or any(
-            part.size and (part.min() < 0 or part.max() >= len(self.image_names)) for part in bounds
-        ):
-            raise ValueError(f'protocol {self.name}: an image index is out of range')
+            counts = np.diff(self.gallery_indptr)
+            fits = len(counts) == self.num_queries and counts.sum() == len(self.gallery_images)
+            self._demand(fits, 'gallery_indptr does not fit gallery_images')
+            self._demand(_within(self.gallery_images, images), 'a gallery image is out of range')
+            limits = counts[self._gt_queries()]
+        self._demand(_within(self.gt_places, limits), 'a ground truth is out of range')
+        key = self._gt_queries() * max(images, limits.max(initial=0)) + self.gt_places
+        self._demand(len(np.unique(key)) == truths, 'a gallery image has two ground truths')
+        if self.is_open:
+            own = self.query_images[self._gt_queries()] == self.gt_places
+            self._demand(not own.any(), "a ground truth is in its query's own image")
         self._check_boxes(self.query_boxes, 'query', np.arange(self.num_queries))
         self._check_boxes(self.gt_boxes, 'ground truth of query', self._gt_queries())
+
+    def _demand(self, sound: bool, otherwise: str) -> None:
+        if not sound:
+            raise ValueError(f'protocol {self.name}: {otherwise}')
 
     def _check_boxes(self, boxes: np.ndarray, what: str, queries: np.ndarray) -> None:
         flat = np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1))
@@ -313,6 +316,10 @@ def check_cameras(cameras: str) -> str:
     if cameras not in CAMERA_RULES:
         raise ValueError(f'cameras={cameras!r} is unknown; allowed: {", ".join(CAMERA_RULES)}')
     return cameras
+
+
+def _within(indices: np.ndarray, limits: int | np.ndarray) -> bool:
+    return bool(((indices >= 0) & (indices < limits)).all())
 
 
 def _kinds(kind: type) -> list[type]:

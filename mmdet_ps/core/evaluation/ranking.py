@@ -1,7 +1,10 @@
-"""From the similarities of one query to its average precision and the ranks of its true positives.
+"""From the similarities of a block of queries to average precisions and ranks.
 
 Nothing is sorted that does not need to be: a rank is the number of detections that are more
 similar.
+
+Shorthand in this module: G ground truths and C candidates over all queries; B queries and L columns
+in a block, H true positives in it.
 """
 
 from __future__ import annotations
@@ -11,128 +14,157 @@ from dataclasses import dataclass
 import numpy as np
 
 from .boxes import match_threshold, offsets, paired_iou, ranges
-from .gallery import Gallery
-from .protocol import SearchProtocol
+from .similarity import Layout
 
-_COUNT_DIRECTLY = 1 << 16
+_PAIRS = 1 << 17  # boxes that are compared at a time
+_SHORT = 8192  # rows up to this length are compared with many scores at a time
+_FEW = 16  # scores that a long row is compared with before it is shortened
 
 
 @dataclass
 class Candidates:
-    """Detections that overlap a ground truth enough, by query (C of them).
+    """Detections that overlap a ground truth enough, by query.
 
     Attributes:
         indptr: (Q + 1,) row pointer.
-        truths: (C,) number of the ground truth, counted over all queries.
-        entries: (C,) place of the image in the query's gallery.
-        inner: (C,) place of the detection among those kept of its image.
+        truths: (C,) number of the ground truth, counted over all queries; ascending.
+        columns: (C,) column of the detection in the query's row of similarities.
     """
 
     indptr: np.ndarray
     truths: np.ndarray
-    entries: np.ndarray
-    inner: np.ndarray
+    columns: np.ndarray
 
 
-def find_candidates(
-    protocol: SearchProtocol, gallery: Gallery, ignored: np.ndarray | None
-) -> Candidates:
-    """Detections with IoU >= min(0.5, w h / ((w + 10) (h + 10))) for each ground truth.
-
-    Args:
-        protocol: its G ground truths.
-        gallery: the detections that are kept.
-        ignored: (E,) gallery entries that do not take part, or None.
-    """
-    places = protocol.gt_places
-    if protocol.gallery_images is None or protocol.gallery_indptr is None:
-        images = places
-    else:
-        owner = np.repeat(np.arange(protocol.num_queries), np.diff(protocol.gt_indptr))
-        rows = protocol.gallery_indptr[owner] + places
-        images = protocol.gallery_images[rows]
-    counts = gallery.counts[images]
-    if ignored is not None and not protocol.is_open:
-        counts[ignored[rows]] = 0
-    truths = np.repeat(np.arange(len(places)), counts)
-    found = ranges(gallery.indptr[images], counts)
-    iou = paired_iou(gallery.boxes[found], protocol.gt_boxes[truths])
-    hit = iou >= match_threshold(protocol.gt_boxes)[truths]
-    truths, found = truths[hit], found[hit]
-    per_truth = offsets(np.bincount(truths, minlength=len(places)))
-    inner = found - gallery.indptr[images[truths]]
-    return Candidates(per_truth[protocol.gt_indptr], truths, places[truths], inner)
+def find_candidates(layout: Layout) -> Candidates:
+    """Detections with IoU >= min(0.5, w h / ((w + 10) (h + 10))) for each ground truth."""
+    protocol, gallery = layout.protocol, layout.gallery
+    images, columns, counts = layout.truths()
+    thresholds = match_threshold(protocol.gt_boxes)
+    ends = np.cumsum(counts)
+    truths, inner = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    first = 0
+    while first < len(counts):
+        limit = ends[first] + _PAIRS
+        last = max(int(np.searchsorted(ends, limit, side='right')), first + 1)
+        part = slice(first, last)
+        owner = np.repeat(np.arange(first, last), counts[part])
+        found = ranges(gallery.indptr[images[part]], counts[part])
+        iou = paired_iou(gallery.boxes[found], protocol.gt_boxes[owner])
+        hit = iou >= thresholds[owner]
+        truths.append(owner[hit])
+        inner.append((found - gallery.indptr[images[owner]])[hit])
+        first = last
+    owner = np.concatenate(truths)
+    per_truth = offsets(np.bincount(owner, minlength=len(counts)))
+    return Candidates(per_truth[protocol.gt_indptr], owner, columns[owner] + np.concatenate(inner))
 
 
 @dataclass
 class Hits:
-    """True positives of one query: one for each ground truth that is found.
+    """True positives of a block: one for each ground truth that is found, by row, best first.
 
     Attributes:
-        truths: (t,) number of the ground truth, counted over all queries.
-        places: (t,) position in the similarities.
+        rows: (H,) row of the block.
+        columns: (H,).
+        truths: (H,) number of the ground truth, counted over all queries.
+        sims: (H,) similarity.
     """
 
+    rows: np.ndarray
+    columns: np.ndarray
     truths: np.ndarray
-    places: np.ndarray
+    sims: np.ndarray
 
 
-def choose_hits(sims: np.ndarray, truths: np.ndarray, places: np.ndarray) -> Hits:
+def choose_hits(
+    sims: np.ndarray, rows: np.ndarray, columns: np.ndarray, truths: np.ndarray
+) -> Hits:
     """Keep the most similar candidate of each ground truth; of equal ones the first in order.
 
     Args:
-        sims: (n,) similarities.
-        truths: (c,) ascending ground truth of each candidate.
-        places: (c,) position of each candidate in ``sims``.
+        sims: (B, L).
+        rows: (c,) row of each candidate.
+        columns: (c,).
+        truths: (c,).
     """
-    if len(truths) < 2 or (truths[1:] != truths[:-1]).all():
-        return Hits(truths, places)
-    order = np.lexsort((places, -sims[places], truths))
-    first = np.append(True, np.diff(truths[order]) > 0)
-    return Hits(truths[order][first], places[order][first])
+    scores = sims[rows, columns]
+    order = np.lexsort((columns, -scores, truths))
+    order = order[np.diff(truths[order], prepend=-1) != 0]
+    order = order[np.lexsort((columns[order], -scores[order], rows[order]))]
+    return Hits(rows[order], columns[order], truths[order], scores[order])
 
 
-def average_precision_of_hits(sims: np.ndarray, places: np.ndarray, num_truths: int) -> float:
-    """Average precision times recall: precisions at the true positives over the ground truths.
+def average_precisions(sims: np.ndarray, hits: Hits, num_truths: np.ndarray) -> np.ndarray:
+    """Average precision times recall of each row, (B,) float64.
 
-    With equal similarities as one step, precision at a true positive is the share of true positives
+    That is the sum of the precisions at the true positives over the number of ground truths. With
+    equal similarities as one step, precision at a true positive is the share of true positives
     among all detections that are at least as similar.
     """
-    if len(places) == 0:
-        return 0.0
-    scores = np.sort(sims[places])
-    as_good = len(scores) - np.searchsorted(scores, scores, side='left')
-    return float((as_good / _at_least(sims, scores)).sum() / num_truths)
+    if len(hits.rows) == 0:
+        return np.zeros(len(sims))
+    same = (np.diff(hits.rows) == 0) & (np.diff(hits.sims) == 0)
+    ends = np.append(np.flatnonzero(~same), len(hits.rows) - 1)
+    last = ends[np.searchsorted(ends, np.arange(len(hits.rows)))]
+    as_good = last + 1 - np.searchsorted(hits.rows, hits.rows)
+    precision = as_good / count_at_least(sims, hits.rows, hits.sims)
+    total = np.bincount(hits.rows, precision, minlength=len(sims))
+    return total / np.maximum(num_truths, 1)
 
 
-def _at_least(sims: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """How many of ``sims`` are >= each of ``scores`` (ascending)."""
-    if len(sims) * len(scores) <= _COUNT_DIRECTLY:
-        return (sims >= scores[:, None]).sum(axis=1)
-    better = np.sort(sims[sims >= scores[0]])
-    return len(better) - np.searchsorted(better, scores, side='left')
+def ranks_of(
+    sims: np.ndarray, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray
+) -> np.ndarray:
+    """Rank, from 0, of single detections; equal similarities keep their order in the gallery.
+
+    Args:
+        sims: (B, L).
+        rows: (h,) ascending.
+        columns: (h,).
+        scores: (h,) their similarities.
+    """
+    better = count_at_least(sims, rows, np.nextafter(scores, np.float32(np.inf)))
+    tied = count_at_least(sims, rows, scores) - better > 1
+    for i in np.flatnonzero(tied):
+        better[i] += np.count_nonzero(sims[rows[i], : columns[i]] == scores[i])
+    return better
 
 
-def rank_of(sims: np.ndarray, place: int) -> int:
-    """Rank, from 0, of one detection; equal similarities keep their order in the gallery."""
-    score = sims[place]
-    return int(np.count_nonzero(sims > score) + np.count_nonzero(sims[:place] == score))
+def first_ranks(sims: np.ndarray, hits: Hits) -> np.ndarray:
+    """Rank, from 0, of the best true positive of each row, (B,) int64; -1 without one."""
+    ranks = np.full(len(sims), -1, np.int64)
+    best = np.flatnonzero(np.diff(hits.rows, prepend=-1))
+    rows = hits.rows[best]
+    ranks[rows] = ranks_of(sims, rows, hits.columns[best], hits.sims[best])
+    return ranks
 
 
-def first_rank(sims: np.ndarray, places: np.ndarray) -> int:
-    """Rank, from 0, of the best true positive; -1 without one."""
-    if len(places) == 0:
-        return -1
-    scores = sims[places]
-    return rank_of(sims, int(places[scores == scores.max()].min()))
+def count_at_least(sims: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """How many similarities of row ``rows[i]`` are >= ``scores[i]``: (h,) int64; rows ascend."""
+    counts = np.zeros(len(rows), np.int64)
+    if sims.shape[1] <= _SHORT:
+        step = max(_SHORT * 128 // max(sims.shape[1], 1), 1)
+        for i in range(0, len(rows), step):
+            part = slice(i, i + step)
+            counts[part] = np.count_nonzero(sims[rows[part]] >= scores[part, None], axis=1)
+        return counts
+    edges = np.append(np.flatnonzero(np.diff(rows, prepend=-1)), len(rows))
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        order = np.argsort(scores[first:last]) + first
+        better = sims[rows[first]]
+        for i in range(0, len(order), _FEW):
+            asked = scores[order[i : i + _FEW]]
+            better = better[better >= asked[0]]
+            counts[order[i : i + _FEW]] = [np.count_nonzero(better >= score) for score in asked]
+    return counts
 
 
-def best_places(sims: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the ``count`` most similar visible detections, best first."""
-    visible = int(np.count_nonzero(sims > -np.inf))
-    count = min(count, visible)
+def best_columns(sims: np.ndarray, count: int) -> np.ndarray:
+    """Columns of the ``count`` most similar visible detections of one row (L,), best first."""
+    count = min(count, int(np.count_nonzero(sims > -np.inf)))
     if count == 0:
         return np.zeros(0, np.int64)
     limit = np.partition(sims, len(sims) - count)[len(sims) - count]
-    places = np.flatnonzero(sims >= limit)
-    return places[np.argsort(-sims[places], kind='stable')[:count]]
+    columns = np.flatnonzero(sims >= limit)
+    return columns[np.argsort(-sims[columns], kind='stable')[:count]]

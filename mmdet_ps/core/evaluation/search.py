@@ -15,7 +15,6 @@ import numpy as np
 
 from .cbgm import ContextMatching
 from .gallery import (
-    Gallery,
     Queries,
     check_detections,
     find_queries,
@@ -24,14 +23,15 @@ from .gallery import (
 )
 from .protocol import SearchProtocol
 from .ranking import (
-    average_precision_of_hits,
-    best_places,
+    Hits,
+    average_precisions,
+    best_columns,
     choose_hits,
     find_candidates,
-    first_rank,
-    rank_of,
+    first_ranks,
+    ranks_of,
 )
-from .similarity import Row, gallery_rows, repeated_entries
+from .similarity import Block, Layout, similarity_blocks
 
 QUERY_FEATURES = ('nearest', 'gt_box')
 TOP_K = (1, 5, 10)
@@ -127,13 +127,14 @@ def search(
             "query_feats is needed with query_feature='gt_box' and only then; "
             f'got query_feature={options.query_feature!r}'
         )
-    size = check_detections(image_names, bboxes, feats)
+    check_detections(image_names, bboxes, feats)
     places = locate_images(protocol, image_names).tolist()
     bboxes, feats = [bboxes[i] for i in places], [feats[i] for i in places]
-    queries = find_queries(protocol, bboxes, feats, size, query_feats)
-    if query_feats is not None and size == 0:
-        size = queries.feats.shape[1]
-    gallery = keep_confident(bboxes, feats, size, options.score_thr, options.class_weighted)
+    gallery = keep_confident(
+        protocol.image_names, bboxes, feats, options.score_thr, options.class_weighted
+    )
+    queries = find_queries(protocol, bboxes, feats, gallery.feats.shape[1], query_feats)
+    layout = Layout(protocol, gallery, options.skip_repeated)
     matching = None
     if options.cbgm is not None:
         kept = [
@@ -141,20 +142,14 @@ def search(
             for boxes in bboxes
         ]
         own_used = options.query_feature == 'nearest'
-        matching = ContextMatching(options.cbgm, protocol, gallery, queries, kept, own_used)
-    return _rank(protocol, gallery, queries, options.skip_repeated, matching, details)
+        matching = ContextMatching(options.cbgm, layout, queries, kept, own_used)
+    return _rank(layout, queries, matching, details)
 
 
 def _rank(
-    protocol: SearchProtocol,
-    gallery: Gallery,
-    queries: Queries,
-    skip_repeated: bool,
-    matching: ContextMatching | None,
-    details: bool,
+    layout: Layout, queries: Queries, matching: ContextMatching | None, details: bool
 ) -> SearchOutcome:
-    ignored = repeated_entries(protocol) if skip_repeated and not protocol.is_open else None
-    candidates = find_candidates(protocol, gallery, ignored)
+    protocol = layout.protocol
     num = protocol.num_queries
     outcome = SearchOutcome(
         np.zeros(num),
@@ -165,22 +160,27 @@ def _rank(
     )
     if details:
         _make_room(outcome, num, len(protocol.gt_places))
-    for row in gallery_rows(protocol, gallery, queries, skip_repeated):
-        q = row.query
-        if not queries.found[q]:
-            continue
+    candidates = find_candidates(layout)
+    owner = np.repeat(np.arange(num), np.diff(candidates.indptr))
+    for block in similarity_blocks(layout, queries):
+        span = slice(block.first, block.first + len(block.sims))
         if matching is not None:
-            matching.apply(row)
-        part = slice(candidates.indptr[q], candidates.indptr[q + 1])
-        positions = row.starts[candidates.entries[part]] + candidates.inner[part]
-        hits = choose_hits(row.sims, candidates.truths[part], positions)
-        outcome.ap[q] = average_precision_of_hits(row.sims, hits.places, int(outcome.num_truths[q]))
-        outcome.first[q] = first_rank(row.sims, hits.places)
-        outcome.num_hits[q] = len(hits.places)
+            for query, sims in enumerate(block.sims, block.first):
+                if queries.found[query]:
+                    matching.apply(query, sims)
+        part = slice(candidates.indptr[span.start], candidates.indptr[span.stop])
+        asked = queries.found[owner[part]]
+        hits = choose_hits(
+            block.sims,
+            owner[part][asked] - block.first,
+            candidates.columns[part][asked],
+            candidates.truths[part][asked],
+        )
+        outcome.ap[span] = average_precisions(block.sims, hits, outcome.num_truths[span])
+        outcome.first[span] = first_ranks(block.sims, hits)
+        outcome.num_hits[span] = np.bincount(hits.rows, minlength=len(block.sims))
         if details:
-            ranks = [rank_of(row.sims, int(place)) for place in hits.places]
-            outcome.truth_ranks[hits.truths] = ranks
-            _keep_best(outcome, row, gallery, hits.places)
+            _keep_details(outcome, block, hits, layout)
     return outcome
 
 
@@ -192,15 +192,22 @@ def _make_room(outcome: SearchOutcome, num: int, truths: int) -> None:
     outcome.top_right = np.zeros((num, TOP_BOXES), bool)
 
 
-def _keep_best(outcome: SearchOutcome, row: Row, gallery: Gallery, hits: np.ndarray) -> None:
-    best = best_places(row.sims, TOP_BOXES)
-    entries = np.searchsorted(row.starts, best, side='right') - 1
-    images = row.images[entries]
-    q, n = row.query, len(best)
-    outcome.top_images[q, :n] = images
-    outcome.top_boxes[q, :n] = gallery.boxes[gallery.indptr[images] + best - row.starts[entries]]
-    outcome.top_sims[q, :n] = row.sims[best]
-    outcome.top_right[q, :n] = np.isin(best, hits)
+def _keep_details(outcome: SearchOutcome, block: Block, hits: Hits, layout: Layout) -> None:
+    outcome.truth_ranks[hits.truths] = ranks_of(block.sims, hits.rows, hits.columns, hits.sims)
+    gallery = layout.gallery
+    for row, (query, sims) in enumerate(enumerate(block.sims, block.first)):
+        if not outcome.found[query]:
+            continue
+        best = best_columns(sims, TOP_BOXES)
+        starts, images = layout.entries(query)
+        entries = np.searchsorted(starts, best, side='right') - 1
+        n, images = len(best), images[entries]
+        outcome.top_images[query, :n] = images
+        outcome.top_boxes[query, :n] = gallery.boxes[
+            gallery.indptr[images] + best - starts[entries]
+        ]
+        outcome.top_sims[query, :n] = sims[best]
+        outcome.top_right[query, :n] = np.isin(best, hits.columns[hits.rows == row])
 
 
 def evaluate_search(

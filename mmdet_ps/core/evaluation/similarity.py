@@ -4,8 +4,8 @@ A similarity is the dot product of L2-normalised features, summed in float64 and
 equal features then have equal similarities wherever they stand in a matrix product, so that ties
 are ties on every machine.
 
-Shorthand in this module: e gallery entries (images, repeats included) of one query, n detections in
-them.
+Shorthand in this module: e gallery entries (images, repeats included) of one query, B queries in a
+block, L detections in the largest gallery of a block, T detections that are kept.
 """
 
 from __future__ import annotations
@@ -19,52 +19,65 @@ from .boxes import offsets, ranges
 from .gallery import Gallery, Queries
 from .protocol import SearchProtocol
 
-_CELLS = 1 << 25  # similarities held at a time: 128 MiB of float32
-_TILE = 4096  # detections that are turned to float64 at a time
+_CELLS = 1 << 25  # similarities held at a time
+_TILE = 1024  # detections that are turned to float64 at a time
 _DENSE = 0.25  # share of all images in an average gallery from which one large product is faster
 
 
 @dataclass
-class Row:
-    """The gallery of one query.
+class Block:
+    """Similarities of consecutive queries.
 
     Attributes:
-        query: its number.
-        sims: (n,) float32, in the order of the gallery; -inf for detections that an open gallery
-            hides.
-        starts: (e + 1,) where the detections of each entry begin in ``sims``.
-        images: (e,) image of each entry.
+        first: number of the first query.
+        sims: (B, L) float32; a row is a gallery in order, -inf where it ends or hides an image.
     """
 
-    query: int
+    first: int
     sims: np.ndarray
-    starts: np.ndarray
-    images: np.ndarray
 
 
-def gallery_rows(
-    protocol: SearchProtocol, gallery: Gallery, queries: Queries, skip_repeated: bool
-) -> Iterator[Row]:
-    """Go through the queries in order and give each one's similarities."""
-    if protocol.gallery_images is None or protocol.gallery_indptr is None:
-        yield from _open_rows(protocol, gallery, queries)
-        return
-    entries = len(protocol.gallery_images)
-    counts = gallery.counts[protocol.gallery_images]
-    if skip_repeated:
-        counts[repeated_entries(protocol)] = 0
-    starts = offsets(counts)
-    dense = entries > _DENSE * protocol.num_queries * len(protocol.image_names)
-    parts = _dense_parts if dense else _sparse_parts
-    for query, sims in parts(protocol, gallery, queries, counts, starts):
-        span = slice(protocol.gallery_indptr[query], protocol.gallery_indptr[query + 1])
-        first, last = protocol.gallery_indptr[query], protocol.gallery_indptr[query + 1]
-        yield Row(
-            query, sims, starts[first : last + 1] - starts[first], protocol.gallery_images[span]
-        )
+class Layout:
+    """Where the detections of each gallery stand in the rows of the blocks.
+
+    Args:
+        protocol: its galleries.
+        gallery: the detections that are kept.
+        skip_repeated: give an image that a list names again no detections.
+    """
+
+    def __init__(self, protocol: SearchProtocol, gallery: Gallery, skip_repeated: bool) -> None:
+        self.protocol, self.gallery = protocol, gallery
+        if protocol.gallery_images is None or protocol.gallery_indptr is None:
+            self._images: np.ndarray = np.arange(len(protocol.image_names))
+            self._ends: np.ndarray | None = None
+            self.starts = gallery.indptr
+            return
+        self._images, self._ends = protocol.gallery_images, protocol.gallery_indptr
+        counts = gallery.counts[protocol.gallery_images]
+        if skip_repeated:
+            counts[_repeated(protocol)] = 0
+        self.starts = offsets(counts)
+
+    def entries(self, query: int) -> tuple[np.ndarray, np.ndarray]:
+        """Columns (e + 1,) at which the query's entries begin, and their images (e,)."""
+        if self._ends is None:
+            return self.starts, self._images
+        first, last = self._ends[query], self._ends[query + 1]
+        return self.starts[first : last + 1] - self.starts[first], self._images[first:last]
+
+    def truths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Images of all ground truths, their first columns, and how many detections are there."""
+        places = self.protocol.gt_places
+        if self._ends is None:
+            return places, self.starts[places], np.diff(self.starts)[places]
+        owner = np.repeat(np.arange(self.protocol.num_queries), np.diff(self.protocol.gt_indptr))
+        rows = self._ends[owner] + places
+        columns = self.starts[rows] - self.starts[self._ends[owner]]
+        return self._images[rows], columns, self.starts[rows + 1] - self.starts[rows]
 
 
-def repeated_entries(protocol: SearchProtocol) -> np.ndarray:
+def _repeated(protocol: SearchProtocol) -> np.ndarray:
     """(E,) bool: entries of listed galleries whose image stood in the same list before."""
     assert protocol.gallery_images is not None and protocol.gallery_indptr is not None
     owner = np.repeat(np.arange(protocol.num_queries), np.diff(protocol.gallery_indptr))
@@ -74,97 +87,110 @@ def repeated_entries(protocol: SearchProtocol) -> np.ndarray:
     return repeated
 
 
-def _blocks(gallery: Gallery, queries: Queries) -> Iterator[tuple[int, np.ndarray]]:
-    """Similarities of a block of queries to all detections: first query, (block, T) float32."""
-    total = len(gallery.boxes)
-    height = int(np.clip(_CELLS // max(total, 1), 16, 512))
-    sims = np.empty((min(height, len(queries.feats)), total), np.float32)
-    for first in range(0, len(queries.feats), height):
+def similarity_blocks(layout: Layout, queries: Queries) -> Iterator[Block]:
+    """Go through the queries in order, a block at a time; the next block may reuse the memory."""
+    protocol = layout.protocol
+    if protocol.gallery_images is None or protocol.gallery_indptr is None:
+        for block in _all_products(layout.gallery, queries):
+            _hide(block, layout)
+            yield block
+        return
+    cells = protocol.num_queries * len(protocol.image_names)
+    if len(protocol.gallery_images) <= _DENSE * cells:
+        yield from _listed_products(layout, queries, protocol.gallery_indptr)
+        return
+    for block in _all_products(layout.gallery, queries):
+        yield _pick(block, layout)
+
+
+def _all_products(gallery: Gallery, queries: Queries) -> Iterator[Block]:
+    """Similarities to all T detections, in the order of the protocol's images."""
+    total, num = len(gallery.boxes), len(queries.feats)
+    height = min(int(np.clip(_CELLS // max(total, 1), 16, 512)), num)
+    sims = np.empty((height, total), np.float32)
+    tile = np.empty((height, _TILE))
+    for first in range(0, num, height):
         rows = queries.feats[first : first + height]
         for start in range(0, total, _TILE):
             part = slice(start, start + _TILE)
-            columns = gallery.feats[part].astype(np.float64) * gallery.scale[part, None]
-            sims[: len(rows), part] = rows @ columns.T
-        yield first, sims[: len(rows)]
+            columns = gallery.feats[part].astype(np.float64)
+            columns *= gallery.scale[part, None]
+            out = tile[: len(rows), : len(columns)]
+            sims[: len(rows), part] = np.matmul(rows, columns.T, out=out)
+        yield Block(first, sims[: len(rows)])
 
 
-def _open_rows(protocol: SearchProtocol, gallery: Gallery, queries: Queries) -> Iterator[Row]:
-    images = np.arange(len(protocol.image_names))
-    for first, block in _blocks(gallery, queries):
-        for query, sims in enumerate(block, first):
-            if protocol.cameras == 'all':
-                own = protocol.query_images[query]
-                sims[gallery.indptr[own] : gallery.indptr[own + 1]] = -np.inf
-            else:
-                sims[np.repeat(protocol.hidden(query), gallery.counts)] = -np.inf
-            yield Row(query, sims, gallery.indptr, images)
+def _hide(block: Block, layout: Layout) -> None:
+    """Take the images out of the rows that are not in the open gallery of the query."""
+    protocol, starts = layout.protocol, layout.starts
+    for query, sims in enumerate(block.sims, block.first):
+        if protocol.cameras == 'all':
+            own = protocol.query_images[query]
+            sims[starts[own] : starts[own + 1]] = -np.inf
+        else:
+            sims[np.repeat(protocol.hidden(query), np.diff(starts))] = -np.inf
 
 
-def _dense_parts(
-    protocol: SearchProtocol,
-    gallery: Gallery,
-    queries: Queries,
-    counts: np.ndarray,
-    starts: np.ndarray,
-) -> Iterator[tuple[int, np.ndarray]]:
-    assert protocol.gallery_indptr is not None and protocol.gallery_images is not None
-    for first, block in _blocks(gallery, queries):
-        for query, sims in enumerate(block, first):
-            span = slice(protocol.gallery_indptr[query], protocol.gallery_indptr[query + 1])
-            begins = gallery.indptr[protocol.gallery_images[span]]
-            yield query, sims[ranges(begins, counts[span])]
+def _pick(block: Block, layout: Layout) -> Block:
+    """Bring the detections of listed galleries into the order of the lists."""
+    rows = []
+    for query, sims in enumerate(block.sims, block.first):
+        starts, images = layout.entries(query)
+        rows.append(sims[ranges(layout.gallery.indptr[images], np.diff(starts))])
+    length = max(len(row) for row in rows)
+    picked = np.full((len(rows), length), -np.inf, np.float32)
+    for place, row in zip(picked, rows, strict=True):
+        place[: len(row)] = row
+    return Block(block.first, picked)
 
 
-def _sparse_parts(
-    protocol: SearchProtocol,
-    gallery: Gallery,
-    queries: Queries,
-    counts: np.ndarray,
-    starts: np.ndarray,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """One small product an image, with the queries that have the image in their gallery."""
-    assert protocol.gallery_indptr is not None and protocol.gallery_images is not None
-    ends = starts[protocol.gallery_indptr]
+def _listed_products(layout: Layout, queries: Queries, ends: np.ndarray) -> Iterator[Block]:
+    """Only the products that the lists ask for: of an image with the queries that list it."""
+    listed = layout.protocol.gallery_images
+    assert listed is not None
+    limits = layout.starts[ends]
+    lengths = np.diff(limits)
     first = 0
-    while first < protocol.num_queries:
-        last = int(np.searchsorted(ends, ends[first] + _CELLS, side='right')) - 1
-        last = min(max(last, first + 1), protocol.num_queries)
-        span = slice(protocol.gallery_indptr[first], protocol.gallery_indptr[last])
-        owner = np.repeat(
-            np.arange(first, last), np.diff(protocol.gallery_indptr[first : last + 1])
-        )
-        sims = _by_image(
-            protocol.gallery_images[span],
-            owner,
-            counts[span],
-            starts[span] - ends[first],
-            gallery,
-            queries,
-        )
-        for query in range(first, last):
-            yield query, sims[ends[query] - ends[first] : ends[query + 1] - ends[first]]
+    while first < len(lengths):
+        height = max(_CELLS // max(int(lengths[first:].max()), 1), 1)
+        last = min(first + height, len(lengths))
+        length = int(lengths[first:last].max())
+        owner = np.repeat(np.arange(first, last), np.diff(ends[first : last + 1]))
+        starts = layout.starts[ends[first] : ends[last] + 1]
+        cells = starts[:-1] - limits[owner] + (owner - first) * length
+        sims = np.full((last - first, length), -np.inf, np.float32)
+        images = listed[ends[first] : ends[last]]
+        _fill(sims.reshape(-1), images, owner, np.diff(starts), cells, layout.gallery, queries)
+        yield Block(first, sims)
         first = last
 
 
-def _by_image(
+def _fill(
+    flat: np.ndarray,
     images: np.ndarray,
     owner: np.ndarray,
     counts: np.ndarray,
-    starts: np.ndarray,
+    cells: np.ndarray,
     gallery: Gallery,
     queries: Queries,
-) -> np.ndarray:
-    sims = np.empty(int(counts.sum()), np.float32)
-    order = np.flatnonzero(counts)
-    order = order[np.argsort(images[order], kind='stable')]
-    owner, starts = owner[order], starts[order]
-    present, bounds = np.unique(images[order], return_index=True)
-    edges = [*bounds.tolist(), len(order)]
-    inner = np.arange(int(counts.max(initial=0)))
-    for image, begin, end in zip(present.tolist(), edges[:-1], edges[1:], strict=True):
-        part = slice(gallery.indptr[image], gallery.indptr[image + 1])
-        columns = gallery.feats[part].astype(np.float64)
-        block = queries.feats[owner[begin:end]] @ columns.T
-        block *= gallery.scale[part]
-        sims[starts[begin:end, None] + inner[: len(columns)]] = block
-    return sims
+) -> None:
+    """Write the products of each entry's query and image to ``flat``, from cell ``cells`` on."""
+    filled = np.flatnonzero(counts)
+    # Sixteen bits are sorted by counting.
+    keys = images[filled].astype(np.min_scalar_type(len(gallery.indptr)))
+    order = filled[np.argsort(keys, kind='stable')]
+    images, owner, counts, cells = images[order], owner[order], counts[order], cells[order]
+    products = np.empty(int(counts.sum()))
+    sizes = counts.tolist()
+    edges = [*np.flatnonzero(np.diff(images, prepend=-1)).tolist(), len(images)]
+    done = 0
+    lefts = gallery.indptr[images[edges[:-1]]].tolist()
+    for begin, end, left in zip(edges[:-1], edges[1:], lefts, strict=True):
+        right = left + sizes[begin]
+        columns = gallery.feats[left:right].astype(np.float64)
+        columns *= gallery.scale[left:right, None]
+        size = (end - begin) * (right - left)
+        out = products[done : done + size].reshape(end - begin, right - left)
+        np.matmul(queries.feats[owner[begin:end]], columns.T, out=out)
+        done += size
+    flat[ranges(cells, counts)] = products
