@@ -73,8 +73,9 @@ class PersonSearchDataset(CocoDataset):
         )
         if not self.test_mode and not len(self):
             raise ValueError(
-                f'{self.ann_file}: no picture with people is left to train on; {CONVERT}, or set '
-                f'data.train.filter_empty_gt=False to train on pictures without people'
+                f'{self.ann_file}: no picture with people is left to train on; give the training '
+                f'annotations as data.train.ann_file, or set data.train.filter_empty_gt=False to '
+                f'train on pictures without people'
             )
         self._check_pictures()
         # Shared with the loader's workers, so that all of them count together.
