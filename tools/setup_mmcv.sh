@@ -27,6 +27,15 @@ cuda_home() {
   nvcc --dryrun "$WORK/empty.cu" 2>&1 | sed -n 's/^#\$ TOP=//p' | head -n 1
 }
 
+# torch_headers CUDA_HOME: the folders of CUDA's library headers (cuBLAS, cuSPARSE, ...) among torch's
+# own packages, where the toolkit came without them; parted by colons, as CPATH has them.
+torch_headers() {
+  [[ ! -f $1/include/cusparse.h ]] || return 0
+  "$PY" -c 'import glob, nvidia
+for root in nvidia.__path__: print(*glob.glob(root + "/*/include"), sep="\n")' 2>/dev/null |
+    paste -sd : || true
+}
+
 # default_archs: one card of each generation (major number) that torch and nvcc both know; code for
 # x.0 also runs on x.5 of the same generation.
 default_archs() {
@@ -113,7 +122,7 @@ need_compiler() {
 # compile_mmcv: compiles in a scratch folder and moves the checked wheel under its key at the end.
 compile_mmcv() {
   local what="compiling mmcv-full $MMCV_VERSION ($FLAVOUR operators)" jobs memory
-  local flavour=(FORCE_CUDA=0 CUDA_VISIBLE_DEVICES='')
+  local flavour=(FORCE_CUDA=0 CUDA_VISIBLE_DEVICES='') home headers
   need_compiler
   need_build_tools
   need_space "$WORK" 3 'compiling mmcv-full'
@@ -122,8 +131,12 @@ compile_mmcv() {
   ((memory >= jobs)) || jobs=$((memory > 0 ? memory : 1)) # 2 GB a compiler
   say "$what for torch $TORCH${ARCHS:+, cards $ARCHS}: about 25 minutes of one core, CUDA more (log: $LOG)"
   mkdir -p "$WORK/tmp" "$WORK/wheel"
-  [[ $FLAVOUR == cpu ]] ||
-    flavour=(FORCE_CUDA=1 TORCH_CUDA_ARCH_LIST="$ARCHS" CUDA_HOME="$(cuda_home)")
+  if [[ $FLAVOUR == cuda ]]; then
+    home="$(cuda_home)"
+    headers="$(torch_headers "$home")"
+    flavour=(FORCE_CUDA=1 TORCH_CUDA_ARCH_LIST="$ARCHS" CUDA_HOME="$home")
+    [[ -z $headers ]] || flavour+=(CPATH="${CPATH:+$CPATH:}$headers")
+  fi
   COMPILE_START=$SECONDS
   run_logged "$what" compile_progress env MMCV_WITH_OPS=1 CFLAGS='-g0 -O2 -w' \
     MAX_JOBS="${MAX_JOBS:-$jobs}" TMPDIR="$WORK/tmp" PYTHONPATH="$TOOLS_PATH" \
