@@ -149,13 +149,23 @@ class DCN(DeformConv2dPack):
 class DCNv2(ModulatedDeformConv2dPack):
     """mmcv's ``ModulatedDeformConv2dPack``, computed by `sampled_deform_conv2d` on the CPU.
 
+    Args:
+        operator_on_cpu: Whether mmcv's operator runs on the CPU as well: slower, and equal to other
+            code that uses it to the last bits. Rounding alone moves the boxes of a stack of such
+            layers with arbitrary weights by pixels, so comparisons of that kind need it.
+        **kwargs: Arguments of mmcv's ``ModulatedDeformConv2dPack``.
+
     Note:
         It takes mmcv's place under the name ``'DCNv2'``, as `DCN` does.
     """
 
+    def __init__(self, *args: object, operator_on_cpu: bool = False, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.operator_on_cpu = operator_on_cpu
+
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, H, W) with offsets and masks predicted from the map itself."""
-        if not _runs_sampled(self, x):
+        if self.operator_on_cpu or not _runs_sampled(self, x):
             return super().forward(x)
         *offset, mask = self.conv_offset(x).chunk(3, dim=1)
         return sampled_deform_conv2d(
