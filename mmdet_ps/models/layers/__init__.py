@@ -1,3 +1,3 @@
-from .deform_conv import DCN, DCNv2, sampled_deform_conv2d
+from .deform_conv import DCN, DCNv2, mmcv_operator_on_cpu, sampled_deform_conv2d
 
-__all__ = ['DCN', 'DCNv2', 'sampled_deform_conv2d']
+__all__ = ['DCN', 'DCNv2', 'mmcv_operator_on_cpu', 'sampled_deform_conv2d']

@@ -10,6 +10,9 @@ Shapes: N images, C input and O output channels, K = kh * kw taps, (H, W) input 
 output map.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import CONV_LAYERS
@@ -117,9 +120,24 @@ def sampled_deform_conv2d(
     return out if bias is None else out + bias.view(1, -1, 1, 1)
 
 
+_sampled_on_cpu = True
+
+
+@contextmanager
+def mmcv_operator_on_cpu() -> Iterator[None]:
+    """Let mmcv's operator do the work on the CPU too, to compare the two."""
+    global _sampled_on_cpu
+    before, _sampled_on_cpu = _sampled_on_cpu, False
+    try:
+        yield
+    finally:
+        _sampled_on_cpu = before
+
+
 def _runs_sampled(layer: torch.nn.Module, x: Tensor) -> bool:
     """Whether the sampled form covers ``layer`` and is the faster one on the device of ``x``."""
-    return x.device.type == 'cpu' and layer.groups == 1 and layer.deform_groups == 1
+    one_group = layer.groups == 1 and layer.deform_groups == 1
+    return _sampled_on_cpu and x.device.type == 'cpu' and one_group
 
 
 @CONV_LAYERS.register_module('DCN', force=True)
