@@ -1,3 +1,3 @@
-from . import dense_heads, detectors, layers, losses, memories, necks
+from . import dense_heads, detectors, layers, losses, memories, necks, roi_heads
 
-__all__ = ['dense_heads', 'detectors', 'layers', 'losses', 'memories', 'necks']
+__all__ = ['dense_heads', 'detectors', 'layers', 'losses', 'memories', 'necks', 'roi_heads']

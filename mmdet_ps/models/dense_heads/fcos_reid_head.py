@@ -13,6 +13,8 @@ from mmdet.models.dense_heads import FCOSHead
 from mmdet.models.dense_heads.anchor_free_head import AnchorFreeHead
 from torch import Tensor, nn
 
+from mmdet_ps.models.losses.toim_loss import check_pids_given, named_reid_losses
+
 REID_SOURCES = ('neck', 'reg_tower', 'cls_tower', 'own_tower')
 
 
@@ -126,13 +128,54 @@ class FCOSReIDHead(FCOSHead):
         Returns:
             ``loss_cls``, ``loss_bbox``, ``loss_centerness`` and the re-id loss's own names.
         """
-        *outs, reid_maps = self(x)
-        losses = self.loss(*outs, gt_bboxes, gt_labels, img_metas, gt_bboxes_ignore)
-        if self.loss_reid is not None:
-            feats, pids = self.positive_embeddings(reid_maps, gt_bboxes, gt_pids)
-            reid = self.loss_reid(feats, pids)
-            losses.update(reid if isinstance(reid, dict) else dict(loss_oim=reid))
-        return losses
+        return self.losses_and_people(
+            self(x), img_metas, gt_bboxes, gt_labels, gt_bboxes_ignore, gt_pids
+        )[0]
+
+    def losses_and_people(
+        self,
+        outs: tuple[list[Tensor], ...],
+        img_metas: list[dict],
+        gt_bboxes: list[Tensor],
+        gt_labels: list[Tensor],
+        gt_bboxes_ignore: list[Tensor] | None = None,
+        gt_pids: list[Tensor] | None = None,
+    ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor] | None]:
+        """Compute the losses of what `forward` gave; the other arguments are `forward_train`'s.
+
+        Returns:
+            Losses by name; embeddings (M, D) and pids (M,) at positive points, None without a
+            re-id loss.
+        """
+        *predictions, reid_maps = outs
+        losses = self.loss(*predictions, gt_bboxes, gt_labels, img_metas, gt_bboxes_ignore)
+        if self.loss_reid is None:
+            return losses, None
+        people = self.positive_embeddings(reid_maps, gt_bboxes, gt_pids)
+        return losses | named_reid_losses(self.loss_reid, *people), people
+
+    @torch.no_grad()
+    def get_proposals(
+        self, outs: tuple[list[Tensor], ...], img_metas: list[dict], cfg: dict | None = None
+    ) -> list[Tensor]:
+        """Detect in the middle of a training step, for a RoI branch to train on.
+
+        Args:
+            outs: What `forward` gave, in training or evaluation.
+            img_metas: N dicts with ``img_shape``.
+            cfg: As in `get_bboxes`.
+
+        Returns:
+            N tensors (n_i, 5), xyxy and score in pixels of the resized image, without gradient.
+        """
+        cls_scores, bbox_preds, centernesses, reid_maps = outs
+        if self.training and self.norm_on_bbox:
+            # Distances are in strides while training, in pixels otherwise.
+            bbox_preds = [
+                pred * stride for pred, stride in zip(bbox_preds, self.strides, strict=True)
+            ]
+        found = self.get_bboxes(cls_scores, bbox_preds, centernesses, reid_maps, img_metas, cfg)
+        return [dets for dets, _ in found]
 
     def positive_embeddings(
         self, reid_maps: list[Tensor], gt_bboxes: list[Tensor], gt_pids: list[Tensor] | None
@@ -151,11 +194,7 @@ class FCOSReIDHead(FCOSHead):
         Raises:
             KeyError: Without pids.
         """
-        if gt_pids is None:
-            raise KeyError(
-                "the re-id loss needs gt_pids: name 'gt_pids' in the keys of Collect "
-                'in the training pipeline'
-            )
+        check_pids_given(gt_pids)
         points = self.prior_generator.grid_priors(
             [reid.shape[-2:] for reid in reid_maps],
             dtype=torch.float32,

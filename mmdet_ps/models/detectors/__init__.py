@@ -1,3 +1,5 @@
 from .alignps import AlignPS
+from .nae import NAE
+from .roi_alignps import ROIAlignPS
 
-__all__ = ['AlignPS']
+__all__ = ['NAE', 'AlignPS', 'ROIAlignPS']

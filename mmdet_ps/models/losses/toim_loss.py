@@ -10,6 +10,32 @@ from torch import Tensor, nn
 
 from mmdet_ps.core.dist import gather_rows, gather_rows_with_grad
 
+from .oim_loss import OIMLoss
+
+
+def check_pids_given(gt_pids: list[Tensor] | None) -> None:
+    """Refuse to train a re-id loss without identities.
+
+    Raises:
+        KeyError: With the config key that cures it.
+    """
+    if gt_pids is None:
+        raise KeyError(
+            "the re-id loss needs gt_pids: name 'gt_pids' in the keys of Collect "
+            'in the training pipeline'
+        )
+
+
+def named_reid_losses(loss_reid: nn.Module, feats: Tensor, pids: Tensor) -> dict[str, Tensor]:
+    """Apply a head's re-id loss, `OIMLoss` or `TOIMLoss`; arguments as theirs."""
+    losses = loss_reid(feats, pids)
+    return losses if isinstance(losses, dict) else dict(loss_oim=losses)
+
+
+def oim_of(loss_reid: nn.Module) -> OIMLoss:
+    """Give the OIM loss, and with it the memory, of a head's re-id loss."""
+    return loss_reid.oim if isinstance(loss_reid, TOIMLoss) else loss_reid
+
 
 @LOSSES.register_module()
 class TOIMLoss(nn.Module):

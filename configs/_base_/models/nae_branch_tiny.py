@@ -1,0 +1,26 @@
+# The branch of nae_branch.py for the small models that learn drawn scenes on a CPU.
+_base_ = './nae_branch.py'
+nae_branch = dict(
+    rpn_head=dict(in_channels=96, feat_channels=96),
+    roi_head=dict(
+        shared_head=dict(
+            depth=18,
+            base_channels=24,
+            norm_cfg=dict(requires_grad=True),
+            norm_eval=False,
+            style='pytorch',
+            init_cfg=None,
+        ),
+        bbox_roi_extractor=dict(roi_layer=dict(output_size=8), out_channels=96),
+        bbox_head=dict(
+            in_channels=192,
+            c4_channels=96,
+            feat_channels=64,
+            loss_reid=dict(num_pids=240, queue_size=300, feat_channels=64, loss_weight=0.1),
+        ),
+    ),
+    train_cfg=dict(
+        rpn_proposal=dict(nms_pre=1000, max_per_img=200),
+        rcnn=dict(sampler=dict(num=32)),
+    ),
+)

@@ -1,0 +1,30 @@
+"""Norm-Aware Embedding on Faster R-CNN (Chen et al., CVPR 2020)."""
+
+from mmdet.models import DETECTORS
+from mmdet.models.detectors import TwoStageDetector
+from torch import Tensor
+
+from .search_mixin import ROI_ALIGN, NamedFeats, SearchTestMixin
+
+
+@DETECTORS.register_module()
+class NAE(SearchTestMixin, TwoStageDetector):
+    """Backbone to C4, RPN and `NAERoIHead`; a test's features are named ``'roi_align'``.
+
+    It is the RoI-Align branch of ROI-AlignPS trained alone (Table VI of arXiv 2109.00211). Training
+    takes ``gt_pids`` beside the arguments of mmdet's ``TwoStageDetector`` and gives
+    ``loss_rpn_cls``, ``loss_rpn_bbox``, ``loss_cls``, ``loss_bbox`` and the re-id loss's names.
+    """
+
+    def _read(self, img: Tensor) -> tuple[Tensor, ...]:
+        return self.extract_feat(img)
+
+    def _detect(
+        self, read: tuple[Tensor, ...], img_metas: list[dict]
+    ) -> tuple[list[Tensor], NamedFeats]:
+        proposals = self.rpn_head.simple_test_rpn(read, img_metas)
+        found = self.roi_head.simple_test(read, proposals, img_metas)
+        return [dets for dets, _ in found], [{ROI_ALIGN: feats} for _, feats in found]
+
+    def _describe(self, read: tuple[Tensor, ...], boxes: list[Tensor]) -> NamedFeats:
+        return [{ROI_ALIGN: feats} for feats in self.roi_head.box_embeddings(read, boxes)]

@@ -1,0 +1,155 @@
+"""ROI-AlignPS: AlignPS and a RoI-Align branch on shared layers (arXiv 2109.00211, III-D)."""
+
+import torch
+from mmdet.models import DETECTORS, HEADS, build_loss
+from torch import Tensor, nn
+
+from mmdet_ps.models.losses.identity_means import common_identity_means
+from mmdet_ps.models.losses.toim_loss import oim_of
+
+from .alignps import AlignPS
+from .search_mixin import ROI_ALIGN, NamedFeats
+
+# Stage of the ResNet whose map is C4.
+_C4_STAGE = 2
+
+
+@DETECTORS.register_module()
+class ROIAlignPS(AlignPS):
+    """Both branches read the backbone's C4; AlignPS goes on with its res5, RoIs have their own.
+
+    In a test AlignPS finds the people, and the RoI branch describes its boxes; the RPN does not
+    run. Features are named ``'alignps'`` and ``'roi_align'``. Where the AlignPS branch has no
+    re-id loss and so only detects (``loss_reid=None`` of its head, "ROI-Align*" in Table VI), only
+    ``'roi_align'`` is given.
+
+    Args:
+        roi_head: Config of `NAERoIHead`.
+        rpn_head: Config of mmdet's ``RPNHead``.
+        with_rpn: Whether the RoI branch trains on the proposals of an RPN (Fig. 5a). Without one
+            it trains on what AlignPS detects in the same step (``train_cfg['roi_proposal']``,
+            ``test_cfg`` by default) and the ground truth.
+        mutual: Configs of losses between the branches, any of `MutualInformationLoss`,
+            `KLMutualLoss`, `DiversityLoss`.
+        train_cfg: ``rpn``, ``rpn_proposal``, ``rcnn`` as in mmdet's two-stage detectors.
+        test_cfg: As in `AlignPS`.
+        **kwargs: Arguments of `AlignPS`.
+
+    Raises:
+        ValueError: Mutual losses without a re-id loss in the AlignPS branch, or one kind twice.
+    """
+
+    def __init__(
+        self,
+        *args: object,
+        roi_head: dict,
+        rpn_head: dict | None = None,
+        with_rpn: bool = True,
+        mutual: list[dict] = (),
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(*args, train_cfg=train_cfg, test_cfg=test_cfg, **kwargs)
+        if with_rpn and rpn_head is None:
+            raise ValueError('ROIAlignPS(with_rpn=True) needs rpn_head: give one or with_rpn=False')
+        self.with_rpn = with_rpn
+        cfg = train_cfg or {}
+        if with_rpn:
+            self.rpn_head = HEADS.build(
+                rpn_head, default_args=dict(train_cfg=cfg.get('rpn'), test_cfg=None)
+            )
+        self.roi_head = HEADS.build(
+            roi_head, default_args=dict(train_cfg=cfg.get('rcnn'), test_cfg=None)
+        )
+        self.c4 = self.backbone.out_indices.index(_C4_STAGE)
+        self.mutual = nn.ModuleList(build_loss(dict(loss)) for loss in mutual)
+        names = [loss.name for loss in self.mutual]
+        if len(set(names)) < len(names):
+            raise ValueError(f'mutual of ROIAlignPS holds one kind of loss twice: {names}')
+        if names and self.bbox_head.loss_reid is None:
+            raise ValueError(
+                f'mutual={names} of ROIAlignPS, but its AlignPS branch has no re-id features: '
+                'set bbox_head.loss_reid, or mutual=[]'
+            )
+
+    def forward_train(
+        self,
+        img: Tensor,
+        img_metas: list[dict],
+        gt_bboxes: list[Tensor],
+        gt_labels: list[Tensor],
+        gt_bboxes_ignore: list[Tensor] | None = None,
+        gt_pids: list[Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute the losses of both branches and those between them.
+
+        Args:
+            img: (N, 3, H, W), normalised and padded.
+            img_metas: One dict an image.
+            gt_bboxes: N tensors (G_i, 4), xyxy pixels of the resized image.
+            gt_labels: N tensors (G_i,) int64, all 0.
+            gt_bboxes_ignore: N tensors (I_i, 4), or None.
+            gt_pids: N tensors (G_i,) int64, -1 = no identity.
+
+        Returns:
+            Losses by name, the same names on every step: those of the AlignPS branch as in
+            `AlignPS`, with an RPN ``loss_rpn_cls`` and ``loss_rpn_bbox``, those of the RoI branch
+            after ``roi_``, and ``loss_mi``, ``loss_kl``, ``loss_dv`` where configured.
+        """
+        maps = self.backbone(img)
+        truth = (img_metas, gt_bboxes, gt_labels, gt_bboxes_ignore, gt_pids)
+        outs = self.bbox_head(self.neck(maps))
+        losses, alignps_people = self.bbox_head.losses_and_people(outs, *truth)
+        c4 = (maps[self.c4],)
+        if self.with_rpn:
+            rpn_losses, proposals = self.rpn_head.forward_train(
+                c4,
+                img_metas,
+                gt_bboxes,
+                gt_bboxes_ignore=gt_bboxes_ignore,
+                proposal_cfg=self.train_cfg['rpn_proposal'],
+            )
+            losses.update(rpn_losses)
+        else:
+            cfg = self.train_cfg.get('roi_proposal', self.test_cfg)
+            proposals = self.bbox_head.get_proposals(outs, img_metas, cfg)
+        roi_losses, roi_people = self.roi_head.losses_and_people(
+            c4, img_metas, proposals, gt_bboxes, gt_labels, gt_bboxes_ignore, gt_pids
+        )
+        losses.update({f'roi_{name}': loss for name, loss in roi_losses.items()})
+        if self.mutual:
+            losses.update(self._mutual_losses(alignps_people, roi_people))
+        return losses
+
+    def _mutual_losses(
+        self, alignps: tuple[Tensor, Tensor], roi: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        """Apply the mutual losses to the features and pids of the two branches."""
+        means = common_identity_means(*alignps, *roi)
+        oims = (oim_of(self.bbox_head.loss_reid), oim_of(self.roi_head.bbox_head.loss_reid))
+        return {loss.name: loss(*means, oims) for loss in self.mutual}
+
+    def train_step(self, data: dict, optimizer: object) -> dict:
+        """Do mmdet's ``train_step``, then tell the mutual losses which optimizer will step."""
+        outputs = super().train_step(data, optimizer)
+        if isinstance(optimizer, torch.optim.Optimizer):
+            for loss in self.mutual:
+                loss.before_optimizer_step(optimizer)
+        return outputs
+
+    def _detect(self, read: tuple, img_metas: list[dict]) -> tuple[list[Tensor], NamedFeats]:
+        dets, feats = super()._detect(read, img_metas)
+        return dets, self._with_roi_feats(read, dets, feats)
+
+    def _describe(self, read: tuple, boxes: list[Tensor]) -> NamedFeats:
+        return self._with_roi_feats(read, boxes, super()._describe(read, boxes))
+
+    def _with_roi_feats(self, read: tuple, boxes: list[Tensor], feats: NamedFeats) -> NamedFeats:
+        if self.bbox_head.loss_reid is None:
+            feats = [{} for _ in feats]
+        described = self.roi_head.box_embeddings((read[0][self.c4],), boxes)
+        return [
+            named | {ROI_ALIGN: roi_feats}
+            for named, roi_feats in zip(feats, described, strict=True)
+        ]

@@ -1,0 +1,144 @@
+"""Mutual information between the branches of ROI-AlignPS (arXiv 2109.00211, Eq. 5 - 7).
+
+Estimated as in MINE (Belghazi et al., ICML 2018). Shapes: n identities, D_a and D_b the feature
+sizes of the branches.
+"""
+
+import math
+
+import torch
+from mmdet.models import LOSSES
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from .mutual_loss import MutualLoss
+from .oim_loss import OIMLoss
+
+
+class PairStatistic(nn.Sequential):
+    """T of MINE: the concatenation of two features -> linear -> ReLU -> linear -> a number.
+
+    Args:
+        in_channels: D_a + D_b.
+        hidden_channels: Between the two linear layers.
+    """
+
+    def __init__(self, in_channels: int = 512, hidden_channels: int = 256) -> None:
+        super().__init__(
+            nn.Linear(in_channels, hidden_channels), nn.ReLU(), nn.Linear(hidden_channels, 1)
+        )
+
+    def forward(self, feats_a: Tensor, feats_b: Tensor) -> Tensor:
+        """Score every pair of a row of (n, D_a) with a row of (m, D_b): (n, m)."""
+        # The first layer is linear: each half once, instead of n x m concatenations.
+        half_a, half_b = self[0].weight.split((feats_a.shape[1], feats_b.shape[1]), dim=1)
+        hidden = (feats_a @ half_a.t())[:, None] + feats_b @ half_b.t() + self[0].bias
+        return self[2](self[1](hidden)).squeeze(2)
+
+
+def donsker_varadhan(scores: Tensor) -> Tensor:
+    """Bound mutual information from below (Eq. 6): mean of T joint - log mean exp T marginal.
+
+    Args:
+        scores: (n, n) with n >= 2, T of all pairs. The diagonal is drawn from the joint
+            distribution; all other pairs, of two identities, from the product of the marginals, so
+            nothing is left to a random shuffle.
+
+    Returns:
+        Scalar, in nats.
+    """
+    n = len(scores)
+    joint = torch.eye(n, dtype=torch.bool, device=scores.device)
+    marginal = scores.masked_fill(joint, -torch.inf).flatten().logsumexp(dim=0)
+    return scores.diagonal().mean() - marginal + math.log(n * (n - 1))
+
+
+@LOSSES.register_module()
+class MutualInformationLoss(MutualLoss):
+    """Negative lower bound of the mutual information between the branches' features.
+
+    Training goes in turns: for ``estimator_turns`` steps the estimator T learns the bound from
+    detached features, then for one step the features learn and T is fixed. The turn is read from
+    a buffer that counts steps: the same on every process, and exact after a resume.
+
+    In the features' turn T enters the graph with detached parameters. They still get a gradient of
+    zeros, since DistributedDataParallel wants one of every parameter on every step, and
+    `before_optimizer_step` takes it away again, so that neither momentum nor weight decay moves T.
+
+    Args:
+        in_channels: D_a + D_b.
+        hidden_channels: Of T.
+        estimator_turns: Steps for T alone before each step for the features.
+        maximize: Whether the features raise the bound (the branches learn from each other) or
+            lower it (they go apart). T always raises it, which is what makes it an estimate.
+        loss_weight: Factor of the loss.
+
+    Note:
+        The paper calls this mutual learning; raising mutual information is taken as its meaning.
+    """
+
+    name = 'loss_mi'
+
+    def __init__(
+        self,
+        in_channels: int = 512,
+        hidden_channels: int = 256,
+        estimator_turns: int = 2,
+        maximize: bool = True,
+        loss_weight: float = 0.2,
+    ) -> None:
+        super().__init__(loss_weight)
+        if estimator_turns < 1:
+            raise ValueError(
+                f'estimator_turns={estimator_turns} of MutualInformationLoss: at least 1, '
+                'an estimator that never learns estimates nothing'
+            )
+        self.estimator = PairStatistic(in_channels, hidden_channels)
+        self.estimator_turns = estimator_turns
+        self.maximize = maximize
+        self.register_buffer('step', torch.zeros((), dtype=torch.long))
+        self.features_turn = False
+
+    def forward(self, feats_a: Tensor, feats_b: Tensor, oims: tuple[OIMLoss, OIMLoss]) -> Tensor:
+        """Take one turn (in training); 0 with fewer than two identities. See `MutualLoss`.
+
+        Raises:
+            ValueError: Feature sizes that do not sum to ``in_channels``.
+        """
+        channels = feats_a.shape[1] + feats_b.shape[1]
+        if channels != self.estimator[0].in_features:
+            raise ValueError(
+                f'in_channels={self.estimator[0].in_features} of MutualInformationLoss, but the '
+                f'features of both branches have {channels} channels: set in_channels to that'
+            )
+        self.features_turn = int(self.step) % (self.estimator_turns + 1) == self.estimator_turns
+        if self.training:
+            self.step += 1
+        parameters = dict(self.estimator.named_parameters())
+        if self.features_turn:
+            fixed = {name: parameter.detach() for name, parameter in parameters.items()}
+            scores = functional_call(self.estimator, fixed, (feats_a, feats_b))
+        else:
+            scores = self.estimator(feats_a.detach(), feats_b.detach())
+        sign = 1 if self.features_turn and not self.maximize else -1
+        bound = donsker_varadhan(scores) if len(scores) > 1 else scores.sum() * 0
+        untouched = sum(parameter.sum() for parameter in parameters.values())
+        return self.loss_weight * sign * bound + 0 * (untouched + feats_a.sum() + feats_b.sum())
+
+    def before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """After a features' turn, let the next step of the optimizer pass T by.
+
+        With gradients accumulated over several steps, T stays in the optimizer's step if any of
+        them was its own.
+        """
+        if not self.features_turn:
+            return
+
+        def pass_by(optimizer: torch.optim.Optimizer, args: object, kwargs: object) -> None:
+            handle.remove()
+            parameters = list(self.estimator.parameters())
+            if not any(p.grad is not None and p.grad.any() for p in parameters):
+                for parameter in parameters:
+                    parameter.grad = None
+
+        handle = optimizer.register_step_pre_hook(pass_by)
