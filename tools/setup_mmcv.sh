@@ -129,7 +129,7 @@ compile_mmcv() {
   memory="$(awk '/MemAvailable/ {print int($2 / 2097152)}' /proc/meminfo 2>/dev/null || echo 2)"
   jobs="$(nproc 2>/dev/null || echo 2)"
   ((memory >= jobs)) || jobs=$((memory > 0 ? memory : 1)) # 2 GB a compiler
-  say "$what for torch $TORCH${ARCHS:+, cards $ARCHS}: about 25 minutes of one core, CUDA more (log: $LOG)"
+  say "$what for torch $TORCH${ARCHS:+, cards $ARCHS}: about 15 minutes of one core, CUDA more (log: $LOG)"
   mkdir -p "$WORK/tmp" "$WORK/wheel"
   if [[ $FLAVOUR == cuda ]]; then
     home="$(cuda_home)"
