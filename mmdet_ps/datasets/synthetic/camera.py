@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 NUM_CAMERAS = 6
-TINT_STRENGTH = 0.36
-BRIGHTNESS_SPREAD = 0.26
-LEAST_SATURATION = 0.6
+TINT_STRENGTH = 0.12
+BRIGHTNESS_SPREAD = 0.1
+LEAST_SATURATION = 0.8
 
 _GROUNDS = ('tiles', 'asphalt', 'grass', 'planks', 'court', 'paving')
 _BACKDROPS = ('facade', 'park', 'skyline', 'shops', 'wall', 'facade')
@@ -54,7 +54,7 @@ class Camera:
 
     def expose(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """What the camera records, uint8 (H, W, 3); light and noise change by picture."""
-        light = np.exp(rng.normal(0, 0.07)) * np.exp(rng.normal(0, 0.03, 3))
+        light = np.exp(rng.normal(0, 0.05)) * np.exp(rng.normal(0, 0.02, 3))
         seen = np.clip(picture / 255 * light, 0, 1) @ self.tint.T
         seen = np.clip(seen, 0, 1) ** self.gamma
         seen = cv2.GaussianBlur(seen.astype(np.float32), (0, 0), self.blur)
@@ -214,7 +214,7 @@ def make_camera(seed: int, index: int, width: int, height: int) -> Camera:
         horizon=horizon,
         slope=slope,
         tint=_tint(rng, index),
-        gamma=float(rng.uniform(0.8, 1.3)),
+        gamma=float(rng.uniform(0.9, 1.15)),
         blur=float(relative * rng.uniform(0.35, 0.9)),
         noise=float(rng.uniform(1.5, 5.0)),
     )

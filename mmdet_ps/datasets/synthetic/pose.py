@@ -77,7 +77,7 @@ def draw_pose(rng: np.random.Generator, build: str) -> Pose:
     yaw = float(rng.choice([0, np.pi / 2, np.pi, -np.pi / 2], p=[0.34, 0.18, 0.3, 0.18]))
     yaw += float(rng.normal(0, 0.35))
     girth = _BUILD_WIDTH[build]
-    stride = float(rng.uniform(0.25, 0.55) if rng.random() < 0.8 else rng.uniform(0.0, 0.1))
+    stride = float(rng.uniform(0.2, 0.48) if rng.random() < 0.8 else rng.uniform(0.0, 0.1))
     phase = float(rng.uniform(0, 2 * np.pi))
     legs, arms = [], []
     for side, sign in ((1, 1), (-1, -1)):
@@ -88,12 +88,12 @@ def draw_pose(rng: np.random.Generator, build: str) -> Pose:
                 yaw, side * 0.052 * girth, HIP, (swing, swing - bend), (_THIGH, _SHIN), side * 0.04
             )
         )
-        hang, elbow, splay = -0.7 * swing, 0.15 + 0.5 * stride, 0.12
+        hang, elbow, splay = -0.7 * swing, 0.15 + 0.5 * stride, 0.08
         gesture = rng.random()
-        if gesture < 0.12:
+        if gesture < 0.08:
             hang, elbow = 0.3, 1.9
-        elif gesture < 0.22:
-            elbow, splay = 0.9, 0.25
+        elif gesture < 0.14:
+            elbow, splay = 0.9, 0.18
         arms.append(
             _chain(
                 yaw,

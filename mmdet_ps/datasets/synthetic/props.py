@@ -6,6 +6,8 @@ import numpy as np
 from .canvas import Canvas, capsule, cloth, ellipse
 
 PROPS = ('post', 'bin', 'planter', 'bench', 'sign', 'car', 'barrier')
+# In heights of a person; 0.25 where not named.
+HALF_WIDTH = {'car': 1.2, 'barrier': 0.64, 'bench': 0.5, 'planter': 0.4}
 _OVERSAMPLING = 2
 
 
@@ -81,7 +83,6 @@ _DRAW = {
     'car': _car,
     'barrier': _barrier,
 }
-_HALF_WIDTH = {'car': 1.2, 'barrier': 0.64, 'bench': 0.5, 'planter': 0.4}
 
 
 def draw_prop(rng: np.random.Generator, kind: str, person: float) -> np.ndarray:
@@ -90,7 +91,7 @@ def draw_prop(rng: np.random.Generator, kind: str, person: float) -> np.ndarray:
     Returns:
         (h, w, 4) float32 layers, colour multiplied by alpha and alpha; stands on the bottom edge.
     """
-    half = _HALF_WIDTH.get(kind, 0.25)
+    half = HALF_WIDTH.get(kind, 0.25)
     width, height = int(np.ceil(2 * half * person)), int(np.ceil(1.25 * person))
     scale = person * _OVERSAMPLING
     canvas = Canvas(

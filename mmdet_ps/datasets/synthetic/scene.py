@@ -11,7 +11,7 @@ import numpy as np
 
 from .camera import Camera
 from .figure import draw_figure
-from .props import PROPS, draw_prop
+from .props import HALF_WIDTH, PROPS, draw_prop
 from .wardrobe import Wardrobe, draw_wardrobe
 
 # Smallest and largest person, as shares of the picture's height.
@@ -122,10 +122,10 @@ def _paste(picture: np.ndarray, layers: np.ndarray, x: int, y: int) -> tuple[sli
     return window
 
 
-def _shadow(picture: np.ndarray, place: _Place) -> None:
-    """A soft dark spot under the feet."""
+def _shadow(picture: np.ndarray, place: _Place, half_width: float) -> None:
+    """A soft dark spot under what stands there, ``half_width`` in heights of a person."""
     height, width = picture.shape[:2]
-    rx, ry = 0.2 * place.height, 0.045 * place.height
+    rx, ry = half_width * place.height, 0.05 * place.height
     x1, x2 = int(max(0, place.x - rx)), int(min(width, place.x + rx + 1))
     y1, y2 = int(max(0, place.foot - ry)), int(min(height, place.foot + ry + 1))
     if x1 >= x2 or y1 >= y2:
@@ -143,13 +143,13 @@ def _attempt(rng, camera: Camera, wardrobes: Sequence[Wardrobe | None]) -> Scene
     places = _arrange(rng, camera, len(wardrobes), (width, height))
     who = rng.permutation(len(wardrobes))
     things = [(place, int(index), '') for place, index in zip(places, who, strict=True)]
-    for _ in range(int(rng.poisson(2.2))):
+    for _ in range(int(rng.poisson(1.6))):
         things.append((_draw_place(rng, camera, (width, height)), -1, str(rng.choice(PROPS))))
     owner = np.full((height, width), -1, np.int32)
     boxes = np.zeros((len(wardrobes), 4), np.int64)
     total = np.ones(len(wardrobes))
     for place, index, prop in sorted(things, key=lambda thing: thing[0].foot):
-        _shadow(picture, place)
+        _shadow(picture, place, HALF_WIDTH.get(prop, 0.2))
         if prop:
             layers = draw_prop(rng, prop, place.height)
             body = layers[..., 3] > 0.5
