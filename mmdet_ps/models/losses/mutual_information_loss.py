@@ -114,16 +114,17 @@ class MutualInformationLoss(MutualLoss):
         self.features_turn = int(self.step) % (self.estimator_turns + 1) == self.estimator_turns
         if self.training:
             self.step += 1
-        parameters = dict(self.estimator.named_parameters())
-        if self.features_turn:
-            fixed = {name: parameter.detach() for name, parameter in parameters.items()}
-            scores = functional_call(self.estimator, fixed, (feats_a, feats_b))
-        else:
-            scores = self.estimator(feats_a.detach(), feats_b.detach())
-        sign = 1 if self.features_turn and not self.maximize else -1
-        bound = donsker_varadhan(scores) if len(scores) > 1 else scores.sum() * 0
-        untouched = sum(parameter.sum() for parameter in parameters.values())
-        return self.loss_weight * sign * bound + 0 * (untouched + feats_a.sum() + feats_b.sum())
+        with torch.autocast(feats_a.device.type, enabled=False):
+            parameters = dict(self.estimator.named_parameters())
+            if self.features_turn:
+                fixed = {name: parameter.detach() for name, parameter in parameters.items()}
+                scores = functional_call(self.estimator, fixed, (feats_a, feats_b))
+            else:
+                scores = self.estimator(feats_a.detach(), feats_b.detach())
+            bound = donsker_varadhan(scores) if len(scores) > 1 else scores.sum() * 0
+            sign = 1 if self.features_turn and not self.maximize else -1
+            paths = feats_a.sum() + feats_b.sum() + sum(p.sum() for p in parameters.values())
+            return self.loss_weight * sign * bound + 0 * paths
 
     def before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """After a features' turn, let the next step of the optimizer pass T by.
