@@ -44,8 +44,8 @@ def load_results(path: str | os.PathLike, trust: bool = False) -> list[dict[str,
         raise FileNotFoundError(f'results file {path} does not exist: make it with --out')
     try:
         with open(path, 'rb') as stream:
-            results = (pickle.Unpickler if trust else _PlainLoader)(stream).load()
-    except _Refused as error:
+            results = (pickle.Unpickler if trust else PlainUnpickler)(stream).load()
+    except RefusedPickle as error:
         raise ValueError(
             f'{path} asks for {error} while it is read, which is no plain data: refused, since '
             'that can run code (--trust reads a file of your own)'
@@ -57,21 +57,26 @@ def load_results(path: str | os.PathLike, trust: bool = False) -> list[dict[str,
     return results
 
 
-class _Refused(pickle.UnpicklingError):
+class RefusedPickle(pickle.UnpicklingError):
     """What a file asked for and does not get."""
 
 
 def _latin1(text: str, encoding: str) -> bytes:
     """How protocols 0 - 2 bring the bytes of an array."""
     if encoding != 'latin1':
-        raise _Refused(f'the encoding {encoding}')
+        raise RefusedPickle(f'the encoding {encoding}')
     return text.encode('latin1')
+
+
+def _no_bytes() -> bytes:
+    """How protocols 0 - 2 bring the bytes of an empty array."""
+    return b''
 
 
 def _plain_dtype(spec: Any, align: bool = False, copy: bool = False) -> np.dtype:
     dtype = np.dtype(spec, align, copy)
     if dtype.kind not in 'biufcSU':
-        raise _Refused(f'an array of {dtype}')
+        raise RefusedPickle(f'an array of {dtype}')
     return dtype
 
 
@@ -83,14 +88,16 @@ _ALLOWED: dict[str, Any] = {
     'numpy._core.multiarray.scalar': np.float64(0).__reduce__()[0],
     'numpy._core.numeric._frombuffer': np.zeros(1).__reduce_ex__(5)[0],
     '_codecs.encode': _latin1,
+    '__builtin__.bytes': _no_bytes,
 }
 
 
-class _PlainLoader(pickle.Unpickler):
+class PlainUnpickler(pickle.Unpickler):
     """Knows no global but the few of ``_ALLOWED``."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """Give one of the few, or refuse."""
         full = f'{module.replace("numpy.core.", "numpy._core.")}.{name}'
         if full not in _ALLOWED:
-            raise _Refused(f'{module}.{name}')
+            raise RefusedPickle(f'{module}.{name}')
         return _ALLOWED[full]

@@ -44,6 +44,7 @@ def reference_search(
     query_feats=None,
     class_weighted=False,
     skip_repeated=False,
+    rerank=None,
     dtype=np.float64,
 ):
     """Loop over queries and gallery images.
@@ -57,6 +58,8 @@ def reference_search(
         query_feats: (Q, D) instead of the nearest detections' features.
         class_weighted: multiply similarities with scores.
         skip_repeated: evaluate an image once a query, but count its ground truths.
+        rerank: called with the number and feature of a query and {image index: similarities}, which
+            it may change.
         dtype: precision of the dot products; float32 is what public scripts use.
 
     Returns:
@@ -82,7 +85,7 @@ def reference_search(
             query = rows[place]
         else:
             query = unit_rows(query_feats[q : q + 1])[0].astype(dtype)
-        ap, hits = _search_one(protocol, q, query, results, class_weighted, skip_repeated)
+        ap, hits = _search_one(protocol, q, query, results, class_weighted, skip_repeated, rerank)
         aps.append(ap)
         accuracies.append(hits)
     top1, top5, top10 = np.mean(accuracies, axis=0).tolist()
@@ -102,24 +105,30 @@ def _truths_by_place(protocol, q):
     )
 
 
-def _search_one(protocol, q, query, results, class_weighted, skip_repeated):
+def _search_one(protocol, q, query, results, class_weighted, skip_repeated, rerank):
     y_true, y_score = [], []
     count_gt, count_tp = 0, 0
     truths = _truths_by_place(protocol, q)
+    gallery = protocol.gallery(q).tolist()
+    sims = {}
+    for image in gallery:
+        det, feat = results[protocol.image_names[image]]
+        sim = feat.dot(query)
+        if class_weighted:
+            sim = sim * det[:, 4]
+        sims[image] = sim.astype(np.float32)
+    if rerank is not None:
+        rerank(q, query, sims)
     seen = set()
-    for place, image in enumerate(protocol.gallery(q).tolist()):
+    for place, image in enumerate(gallery):
         truth = truths.get(image if protocol.is_open else place)
         count_gt += truth is not None
         if skip_repeated and image in seen:
             continue
         seen.add(image)
-        det, feat = results[protocol.image_names[image]]
+        det, sim = results[protocol.image_names[image]][0], sims[image]
         if len(det) == 0:
             continue
-        sim = feat.dot(query)
-        if class_weighted:
-            sim = sim * det[:, 4]
-        sim = sim.astype(np.float32)
         label = np.zeros(len(sim), np.int32)
         if truth is not None:
             width, height = truth[2] - truth[0], truth[3] - truth[1]

@@ -1,0 +1,187 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from mmdet_ps.core.evaluation import (
+    evaluate_detection,
+    evaluate_results,
+    evaluate_search,
+    format_table,
+    load_rankings,
+    summarize,
+    write_csv,
+    write_json,
+)
+
+from .cases import NAMES, random_detections, random_protocol, three_images
+
+
+def results_of(bboxes, feats, **more):
+    return [
+        {
+            'bboxes': boxes,
+            'feats': {'alignps': rows, **{key: value[i] for key, value in more.items()}},
+        }
+        for i, (boxes, rows) in enumerate(zip(bboxes, feats, strict=True))
+    ]
+
+
+@pytest.fixture
+def case():
+    protocol, bboxes, feats = three_images()
+    return protocol, bboxes, feats, results_of(bboxes, feats)
+
+
+@pytest.fixture
+def gts():
+    return [
+        {'bboxes': np.array([[10, 10, 50, 110]]), 'gt_pids': np.array([7])},
+        {'bboxes': np.array([[20, 20, 60, 120]]), 'gt_pids': np.array([7])},
+        {'bboxes': np.array([[0, 0, 40, 100]]), 'gt_pids': np.array([-1])},
+    ]
+
+
+def test_single_feature(case, gts):
+    protocol, bboxes, feats, results = case
+    report = evaluate_results(results, NAMES, protocol, gts)
+    [row] = report['search']
+    assert (row['feature'], row['protocol'], row['num_queries']) == ('alignps', 'all', 1)
+    numbers = evaluate_search(protocol, NAMES, bboxes, feats)
+    assert {key: row[key] for key in numbers} == numbers
+    assert report['detection'] == evaluate_detection(
+        [gt['bboxes'] for gt in gts], [gt['gt_pids'] for gt in gts], bboxes
+    )
+    assert report == json.loads(json.dumps(report))
+    summary = summarize(report)
+    assert summary['mAP'] == row['mAP'] and summary['det_AP'] == report['detection']['AP']
+    assert set(summary) == {
+        'mAP', 'top1', 'top5', 'top10', 'det_recall', 'det_AP', 'det_recall_labelled',
+        'det_AP_labelled',
+    }  # fmt: skip
+    assert all(type(value) is float for value in summary.values())
+
+
+def test_options_reach_the_search(case):
+    protocol, bboxes, feats, results = case
+    options = dict(score_thr=0.19, class_weighted=True, skip_repeated=True, cbgm=dict(k1=1, k2=2))
+    report = evaluate_results(results, NAMES, [protocol], **options)
+    numbers = evaluate_search(protocol, NAMES, bboxes, feats, **options)
+    assert {key: report['search'][0][key] for key in numbers} == numbers
+    assert report['settings'] == dict(options, query_feature='nearest')
+    assert report['detection'] is None
+
+
+def test_several_features_and_protocols():
+    rng = np.random.default_rng(0)
+    protocols = [random_protocol(rng, kind, 6, 4, 6) for kind in ('listed', 'all')]
+    protocols[1].image_names = protocols[0].image_names
+    bboxes, feats = random_detections(rng, 6, 4, tied=False)
+    second = [rng.normal(size=(len(rows), 3)) * 100 for rows in feats]
+    results = results_of(bboxes, feats, roi_align=second)
+    report = evaluate_results(results, protocols[0].image_names, protocols)
+    assert [(row['protocol'], row['feature']) for row in report['search']] == [
+        (protocol, feature)
+        for protocol in ('random', 'all')
+        for feature in ('alignps', 'roi_align', 'concatenation')
+    ]
+
+    def direction(rows):
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    both = [np.hstack([direction(a), direction(b)]) for a, b in zip(feats, second, strict=True)]
+    for i, rows in enumerate((feats, second, both)):
+        numbers = evaluate_search(protocols[0], protocols[0].image_names, bboxes, rows)
+        row = report['search'][i]
+        assert {key: row[key] for key in numbers} == pytest.approx(numbers, abs=1e-9)
+    summary = summarize(report)
+    assert summary['mAP'] == report['search'][2]['mAP']
+    assert summary['all/roi_align/top1'] == report['search'][4]['top1']
+
+
+def test_query_box_features(case):
+    protocol, bboxes, feats, results = case
+    results[0]['query_boxes'] = np.array([[0, 0, 9, 9], [10.4, 10, 50, 110.9]], np.float32)
+    results[0]['query_feats'] = {'alignps': np.array([[9, 1], [0.3, 1]], np.float32)}
+    report = evaluate_results(results, NAMES, protocol, query_feature='gt_box')
+    numbers = evaluate_search(
+        protocol, NAMES, bboxes, feats, query_feature='gt_box', query_feats=np.array([[0.3, 1]])
+    )
+    assert {key: report['search'][0][key] for key in numbers} == numbers
+    assert numbers != evaluate_search(protocol, NAMES, bboxes, feats)
+    results[0]['query_boxes'] += 5
+    with pytest.raises(KeyError, match=r'query 0 .*a.jpg.*--query-feature gt_box'):
+        evaluate_results(results, NAMES, protocol, query_feature='gt_box')
+
+
+def test_table(case, gts):
+    protocol, _, _, results = case
+    results[0] = {'bboxes': np.zeros((0, 5)), 'feats': {'alignps': np.zeros((0, 2))}}
+    lines = format_table(evaluate_results(results, NAMES, protocol, gts)).splitlines()
+    assert lines[0].split() == ['protocol', 'feature', 'mAP', 'top1', 'top5', 'top10']
+    assert lines[1].split() == ['all', 'alignps', '0.00', '0.00', '0.00', '0.00']
+    assert 'all: 1 of 1 queries have no detection' in lines[2]
+    assert lines[3].startswith('detection, all people:') and 'recall 66.67' in lines[3]
+    assert len({len(line) for line in lines[:2]}) == 1
+    assert format_table(evaluate_results(results, NAMES, [], gts)).startswith('detection')
+
+
+def test_files(case, gts, tmp_path):
+    protocol, _, _, results = case
+    report = evaluate_results(results, NAMES, protocol, gts)
+    write_json(report, tmp_path / 'new' / 'r.json')
+    assert json.loads((tmp_path / 'new' / 'r.json').read_text()) == report
+    write_csv(report, tmp_path / 'r.csv')
+    with (tmp_path / 'r.csv').open() as stream:
+        [row] = csv.DictReader(stream)
+    assert float(row['mAP']) == report['search'][0]['mAP']
+    assert float(row['det_AP']) == report['detection']['AP']
+    assert (row['protocol'], row['feature']) == ('all', 'alignps')
+
+
+def test_ranking_file(case, tmp_path):
+    protocol, bboxes, feats, results = case
+    path = tmp_path / 'ranking.npz'
+    evaluate_results(results, NAMES, protocol, ranking_file=path)
+    [ranking] = load_rankings(path)
+    assert (ranking.feature, ranking.protocol) == ('alignps', 'all')
+    assert ranking.image_names.tolist() == NAMES
+    assert ranking.query_images.tolist() == [0]
+    assert ranking.query_boxes.tolist() == [[10, 10, 50, 110]]
+    assert ranking.ap.tolist() == [pytest.approx(0.5)] and ranking.first.tolist() == [1]
+    assert ranking.gt_images.tolist() == [1, 2] and ranking.gt_ranks.tolist() == [1, 3]
+    assert ranking.top_images[0, :5].tolist() == [1, 1, 2, 2, -1]
+    np.testing.assert_array_equal(ranking.top_boxes[0, 1], bboxes[1][0])
+    assert ranking.top_right[0, :4].tolist() == [False, True, False, True]
+    (tmp_path / 'x.npz').write_bytes(b'no')
+    with pytest.raises(ValueError, match='--save-ranking'):
+        load_rankings(tmp_path / 'x.npz')
+    with pytest.raises(FileNotFoundError):
+        load_rankings(tmp_path / 'none.npz')
+
+
+def test_other_results_are_told(case):
+    protocol, _, _, results = case
+    with pytest.raises(ValueError, match='2 results for 3 images.*another dataset'):
+        evaluate_results(results[:2], NAMES, protocol)
+    with pytest.raises(ValueError, match='no results'):
+        evaluate_results([], [], protocol)
+    named = [dict(result, img_name=name) for result, name in zip(results, NAMES, strict=True)]
+    assert evaluate_results(named, NAMES, protocol) == evaluate_results(results, NAMES, protocol)
+    with pytest.raises(ValueError, match='result 0 is of b.jpg, but image 0 of the dataset is a.j'):
+        evaluate_results([named[1], named[0], named[2]], NAMES, protocol)
+    with pytest.raises(ValueError, match='b.jpg.*not a person search result'):
+        evaluate_results([results[0], {'bboxes': None}, results[2]], NAMES, protocol)
+    with pytest.raises(ValueError, match='not a person search result'):
+        evaluate_results([[np.zeros((0, 5))], *results[1:]], NAMES, protocol)
+    other = dict(results[1], feats={'roi': results[1]['feats']['alignps']})
+    with pytest.raises(ValueError, match=r"b.jpg has the features \['roi'\]"):
+        evaluate_results([results[0], other, results[2]], NAMES, protocol)
+
+
+def test_features_of_an_image_that_differ_are_told(case):
+    protocol, bboxes, feats, _ = case
+    results = results_of(bboxes, feats, roi_align=[rows[:1] for rows in feats])
+    with pytest.raises(ValueError, match='a.jpg'):
+        evaluate_results(results, NAMES, protocol)
