@@ -1,0 +1,115 @@
+"""Draw ranked search results: a row a query, its best gallery boxes framed by right and wrong.
+
+From a results file (``tools/test_ps.py CONFIG CHECKPOINT --out FILE.pkl``) or from the rankings
+that ``tools/test_ps.py --save-ranking FILE.npz`` keeps; neither needs the model again.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import cv2
+from mmcv import DictAction
+
+from mmdet_ps.utils.cli import run_tool
+from mmdet_ps.utils.io import atomic_write
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file; its test set has the pictures')
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument('--results', metavar='FILE.pkl', help='saved results')
+    source.add_argument('--ranking', metavar='FILE.npz', help='saved rankings')
+    parser.add_argument('--out', metavar='FILE.png', type=Path, required=True)
+    parser.add_argument(
+        '--queries',
+        default='6',
+        help='how many, evenly spread over the protocol; or which, as 3,17,40 ("3," for one)',
+    )
+    parser.add_argument('--topk', type=int, default=5, help='boxes a query, 1 to 10')
+    parser.add_argument('--feature', help='of a model with several; their concatenation otherwise')
+    parser.add_argument('--protocol', help='of several; the first otherwise')
+    parser.add_argument('--score-thr', type=float, help='detections below it are left out')
+    parser.add_argument(
+        '--trust', action='store_true', help='read a results file of your own that can run code'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def parse_queries(text: str) -> int | list[int]:
+    """'6' to 6, '3,17' to [3, 17], '3,' to [3]."""
+    parts = [part.strip() for part in text.split(',')]
+    numbers = [part for part in parts if part]
+    if not numbers or not all(part.isdigit() for part in numbers):
+        raise ValueError(f'--queries {text}: give a number, or indices as 3,17,40')
+    return int(parts[0]) if len(parts) == 1 else [int(part) for part in numbers]
+
+
+def choose_ranking(rankings: list, feature: str | None, protocol: str | None):
+    """The ranking of a feature and protocol; by default the last feature of the first protocol.
+
+    Raises:
+        KeyError: where there is none, naming those that there are.
+    """
+    protocol = rankings[0].protocol if protocol is None else protocol
+    fitting = [
+        ranking
+        for ranking in rankings
+        if ranking.protocol == protocol and feature in (None, ranking.feature)
+    ]
+    if not fitting:
+        known = ', '.join(f'{ranking.feature} on {ranking.protocol}' for ranking in rankings)
+        raise KeyError(
+            f'no ranking of --feature {feature} on --protocol {protocol}; known: {known}'
+        )
+    return fitting[-1]
+
+
+def main() -> None:
+    """Draw the picture."""
+    args = parse_args()
+    from mmdet_ps.apis import build_test_set, load_config
+    from mmdet_ps.apis.search_picture import choose_queries, draw_search
+    from mmdet_ps.core.evaluation import load_rankings
+    from mmdet_ps.core.results_io import load_results
+    from mmdet_ps.utils.pictures import decode_picture
+
+    queries = parse_queries(args.queries)
+    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
+        raise ValueError(f'--out {args.out}: must end in .png or .jpg')
+    cfg = load_config(args.config, args.cfg_options)
+    dataset = build_test_set(cfg)
+    if args.ranking:
+        rankings = load_rankings(args.ranking)
+    else:
+        options = {
+            key: value
+            for key, value in cfg.get('evaluation', {}).items()
+            if key in ('score_thr', 'cbgm')
+        }
+        if args.score_thr is not None:
+            options['score_thr'] = args.score_thr
+        results = load_results(args.results, trust=args.trust)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, 'ranking.npz')
+            dataset.report(results, 'search', ranking_file=file, **options)
+            rankings = load_rankings(file)
+    ranking = choose_ranking(rankings, args.feature, args.protocol)
+
+    def read(name: str):
+        path = Path(dataset.img_prefix or '', name)
+        return decode_picture(path.read_bytes(), str(path))
+
+    chosen = choose_queries(len(ranking.ap), queries)
+    sheet = draw_search(ranking, chosen, read, args.topk)
+    encoded = cv2.imencode(args.out.suffix, sheet)[1]
+    with atomic_write(args.out) as stream:
+        stream.write(encoded.tobytes())
+    print(f'{args.out}: {len(chosen)} queries of {ranking.protocol}, {ranking.feature}')
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,54 @@
+"""Print a model's search numbers beside what its boxes reach without learned features.
+
+The results file is that of ``tools/test_ps.py CONFIG CHECKPOINT --out FILE.pkl``. With its
+``--use-gt-boxes`` the yardsticks are measured on the annotated boxes, too.
+"""
+
+import argparse
+
+from mmcv import DictAction
+
+from mmdet_ps.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--results', metavar='FILE.pkl', required=True, help='saved results')
+    parser.add_argument('--json', metavar='FILE', help='write the numbers as json')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the random features and the untrained network'
+    )
+    parser.add_argument('--score-thr', type=float, help='detections below it are left out')
+    parser.add_argument(
+        '--trust', action='store_true', help='read a results file of your own that can run code'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse_args()
+    from mmdet_ps.apis import build_test_set, load_config
+    from mmdet_ps.apis.yardsticks import measure_yardsticks
+    from mmdet_ps.core.evaluation import format_table, write_json
+    from mmdet_ps.core.results_io import load_results
+
+    cfg = load_config(args.config, args.cfg_options)
+    options = {}
+    score_thr = args.score_thr
+    if score_thr is None:
+        score_thr = cfg.get('evaluation', {}).get('score_thr')
+    if score_thr is not None:
+        options['score_thr'] = score_thr
+    results = load_results(args.results, trust=args.trust)
+    report = measure_yardsticks(cfg, build_test_set(cfg), results, args.seed, **options)
+    print(f'\n{format_table(report)}')
+    if args.json:
+        write_json(report, args.json)
+
+
+if __name__ == '__main__':
+    run_tool(main)
