@@ -1,3 +1,21 @@
-from . import dense_heads, detectors, layers, losses, memories, necks, roi_heads
+from . import (
+    dense_heads,
+    detectors,
+    layers,
+    losses,
+    memories,
+    necks,
+    pretrained,
+    roi_heads,
+)
 
-__all__ = ['dense_heads', 'detectors', 'layers', 'losses', 'memories', 'necks', 'roi_heads']
+__all__ = [
+    'dense_heads',
+    'detectors',
+    'layers',
+    'losses',
+    'memories',
+    'necks',
+    'pretrained',
+    'roi_heads',
+]

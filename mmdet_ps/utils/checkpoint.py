@@ -1,84 +1,135 @@
-"""Checkpoint files: read without running code, and loaded without leaving anything out."""
+"""Checkpoint files, read without running code that they bring."""
 
+import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+# Modules that lists of missing tensors name before they say how many more there are.
+_NAMED = 5
 
 
-def load_checkpoint_file(path: str | Path, trust: bool = False) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU.
+def load_checkpoint_file(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
+    """Read what ``torch.save`` wrote, onto the CPU.
 
     Args:
-        path: File of ``torch.save``.
-        trust: Read it with the unrestricted loader, which runs code that the file brings; for
-            files of one's own.
+        path: A file on this machine.
+        trust: Read it with the unrestricted loader, which runs code that the file brings; for files
+            of one's own.
 
     Returns:
-        The checkpoint, a dict with ``state_dict``.
+        The dict in the file.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: A file that is broken, wants more than weights and plain data, or holds no
-            ``state_dict``.
+        FileNotFoundError: Without such a file.
+        ValueError: Where the file asks for anything but tensors and plain values, is broken, or
+            holds no dict.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: no such checkpoint')
+        raise FileNotFoundError(f'{path}: no such checkpoint file')
     try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=not trust)
-    except pickle.UnpicklingError as error:
-        wanted = str(error).split('Unsupported global: GLOBAL ')[-1].split(' ')[0]
-        raise ValueError(
-            f'{path}: asks for {wanted} while it is read, which is more than weights: refused, '
-            'since that can run code (--trust reads a file of your own)'
-        ) from None
+        content = torch.load(path, map_location='cpu', weights_only=not trust)
     except Exception as error:
-        raise ValueError(f'{path}: not a readable checkpoint ({error})') from None
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):
-        raise ValueError(f'{path}: holds no state_dict, so it is no checkpoint of a model')
-    return checkpoint
+        raise ValueError(f'{path}: {_why_unreadable(error)}') from None
+    if not isinstance(content, dict):
+        raise ValueError(f'{path}: no checkpoint, it holds a {type(content).__name__} and no dict')
+    return content
 
 
-def load_model_weights(model: nn.Module, path: str | Path, trust: bool = False) -> dict[str, Any]:
-    """Load a checkpoint into a model, all of it or not at all.
+def _why_unreadable(error: Exception) -> str:
+    """Tell a file that wants to run code from one that is broken."""
+    text = str(error)
+    wanted = re.search(r'GLOBAL ([\w.]+)', text)
+    if isinstance(error, pickle.UnpicklingError) and (wanted or 'Unsupported' in text):
+        name = wanted[1] if wanted else 'an object that is no tensor'
+        return (
+            f'asks for {name} while it is read, which is neither tensor nor plain value: refused, '
+            'since that can run code (--trust reads a file of your own)'
+        )
+    reason = (text.splitlines() or [''])[0].split('. ')[0]
+    detail = f' ({reason})' if reason and 'Weights only' not in reason else ''
+    return f'truncated or no checkpoint{detail}; download or copy it again'
+
+
+def state_dict_of(content: dict[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:
+    """Find the tensors in a checkpoint: under ``state_dict`` or ``model``, or at its top.
 
     Args:
-        model: Detector.
-        path: Checkpoint file.
+        content: Of `load_checkpoint_file`.
+        path: Named in errors.
+
+    Returns:
+        Tensors by name, without the ``module.`` that data-parallel training puts before each.
+
+    Raises:
+        ValueError: Where there are none, or other things among them.
+    """
+    state = content
+    for key in ('state_dict', 'model'):
+        if isinstance(content.get(key), dict):
+            state = content[key]
+            break
+    strange = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
+    if strange or not state:
+        held = f'{", ".join(strange[:_NAMED])} are no tensors' if strange else 'it is empty'
+        raise ValueError(f'{path}: no checkpoint of a network, {held}')
+    return {name.removeprefix('module.'): tensor for name, tensor in state.items()}
+
+
+def listed(names: list[str]) -> str:
+    """Name the first few, and say how many more there are."""
+    more = len(names) - _NAMED
+    return ', '.join(names[:_NAMED]) + (f' and {more} more' if more > 0 else '')
+
+
+def misfits(state: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
+    """Describe the tensors whose shape differs from that of the same name in ``target``."""
+    return [
+        f'{name} {tuple(tensor.shape)} for {tuple(target[name].shape)}'
+        for name, tensor in state.items()
+        if name in target and tensor.shape != target[name].shape
+    ]
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
+    """Load a checkpoint of this project into the model of its config, every tensor of it.
+
+    Args:
+        model: Built from the config that the checkpoint was trained with.
+        path: The checkpoint.
         trust: See `load_checkpoint_file`.
 
     Returns:
-        The checkpoint's ``meta``.
+        The checkpoint's ``meta``; empty where it has none.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: Tensors that are missing, left over, or of another shape; the first are named.
+        FileNotFoundError: Without such a file.
+        ValueError: Where the file cannot be read, or its tensors are not those of the model.
     """
-    checkpoint = load_checkpoint_file(path, trust)
-    state = {key.removeprefix('module.'): value for key, value in checkpoint['state_dict'].items()}
-    own = model.state_dict()
-    missing = sorted(set(own) - set(state))
-    extra = sorted(set(state) - set(own))
-    shapes = [
-        f'{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}'
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    if missing or extra or shapes:
-        parts = [
-            f'{len(names)} {what} ({", ".join(names[:3])}{", ..." if len(names) > 3 else ""})'
-            for what, names in (
-                ('missing', missing),
-                ('not of this model', extra),
-                ('of another shape', shapes),
-            )
-            if names
-        ]
+    content = load_checkpoint_file(path, trust)
+    state, target = state_dict_of(content, path), model.state_dict()
+    if 'bbox_head.labeled_matching_layer.lookup_table' in state:
         raise ValueError(
-            f'{path}: a checkpoint of another model than the config builds: tensors '
-            f'{"; ".join(parts)}; give the config that it was trained with'
+            f"{path}: one of the AlignPS authors' published files; convert it first with "
+            'tools/model_converters/alignps_released.py'
+        )
+    faults = [
+        f'{what}: {listed(names)}'
+        for what, names in (
+            ('missing', [name for name in target if name not in state]),
+            ('not in the model', [name for name in state if name not in target]),
+            ('of another shape', misfits(state, target)),
+        )
+        if names
+    ]
+    if faults:
+        raise ValueError(
+            f'{path}: not a checkpoint of this config ({"; ".join(faults)}); '
+            'give the config that it was trained with'
         )
     model.load_state_dict(state)
-    return checkpoint.get('meta') or {}
+    return content.get('meta') or {}

@@ -1,0 +1,3 @@
+from .alignps_released import Conversion, convert, recognise
+
+__all__ = ['Conversion', 'convert', 'recognise']

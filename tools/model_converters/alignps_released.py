@@ -1,0 +1,79 @@
+"""A checkpoint that the authors of AlignPS published -> one for its config in configs/released."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from mmcv import Config
+from mmdet.models import build_detector
+
+import mmdet_ps
+import mmdet_ps.models  # noqa: F401  registers the classes of the configs
+from mmdet_ps.models.converters import Conversion, convert, recognise
+from mmdet_ps.models.converters.alignps_released import LAYOUTS
+from mmdet_ps.utils.checkpoint import load_checkpoint_file, state_dict_of
+from mmdet_ps.utils.cli import run_tool
+from mmdet_ps.utils.io import atomic_write
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'released'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('source', metavar='IN.pth', help='the published file')
+    parser.add_argument('out', metavar='OUT.pth', help='where to write the converted one')
+    parser.add_argument(
+        '--arch',
+        choices=('auto', *LAYOUTS),
+        default='auto',
+        help='model and dataset; by default told from the names and shapes in the file',
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read a file that asks for more than tensors; it may run any code: for files of '
+        'your own only',
+    )
+    parser.add_argument('--force', action='store_true', help='replace OUT.pth where it exists')
+    return parser.parse_args()
+
+
+def report(done: Conversion) -> None:
+    """Say what became of every tensor that was not taken over as it is."""
+    renamed = {old: new for old, new in done.placed.items() if old != new}
+    print(f'{len(done.placed)} tensors taken over, {len(renamed)} of them under a new name:')
+    for old, new in renamed.items():
+        print(f'  {old} -> {new}')
+    print(f'{len(done.dropped)} dropped:')
+    for old, reason in done.dropped.items():
+        print(f'  {old}: {reason}')
+    print(f'{len(done.fresh)} not in the file:')
+    for new, content in done.fresh.items():
+        print(f'  {new}: {content}')
+
+
+def main() -> None:
+    """Convert one file."""
+    args = parse_args()
+    if Path(args.out).exists() and not args.force:
+        raise ValueError(f'{args.out} exists: give another name, or --force to replace it')
+    content = load_checkpoint_file(args.source, args.trust)
+    state = state_dict_of(content, args.source)
+    try:
+        layout = recognise(state) if args.arch == 'auto' else args.arch
+        arch, dataset = layout.rsplit('_', 1)
+        path = CONFIGS / f'{arch}_r50_{dataset}.py'
+        cfg = Config.fromfile(path, import_custom_modules=False)
+        done = convert(state, build_detector(cfg.model).state_dict())
+    except ValueError as error:
+        raise ValueError(f'{args.source}: {error}') from None
+    meta = dict(CLASSES=('person',), converted_from=layout, mmdet_ps_version=mmdet_ps.__version__)
+    with atomic_write(args.out) as stream:
+        torch.save(dict(meta=meta, state_dict=done.state_dict), stream)
+    report(done)
+    print(f'{args.out}: {layout}, for configs/released/{path.name}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
