@@ -25,7 +25,8 @@ def search_result(dets: Tensor, feats: dict[str, Tensor], meta: dict, rescale: b
     Returns:
         ``bboxes`` float32 (n, 5) and ``feats``, float32 arrays (n, D) by name.
     """
-    bboxes = dets.float().cpu().numpy()
+    # A copy: on the CPU the array would share the memory of the caller's boxes.
+    bboxes = dets.float().cpu().numpy().copy()
     if rescale:
         bboxes[:, :4] /= np.asarray(meta['scale_factor'], dtype=np.float32)
     return dict(bboxes=bboxes, feats={name: f.float().cpu().numpy() for name, f in feats.items()})

@@ -1,0 +1,172 @@
+import math
+
+import pytest
+import torch
+
+from mmdet_ps.models.losses import MutualInformationLoss
+from mmdet_ps.models.losses.mutual_information_loss import PairStatistic, donsker_varadhan
+
+
+def correlated(n, rho):
+    first, noise = torch.randn(2, n, 1)
+    return first, rho * first + math.sqrt(1 - rho**2) * noise
+
+
+@pytest.mark.parametrize('rho', [0.7, 0.9])
+def test_bound_approaches_the_known_information_of_gaussians(rho):
+    """Two correlated Gaussians share -log(1 - rho^2) / 2 nats."""
+    torch.manual_seed(0)
+    loss = MutualInformationLoss(in_channels=2, hidden_channels=24, loss_weight=1.0)
+    optimizer = torch.optim.Adam(loss.parameters(), lr=1e-2)
+    for _ in range(600):
+        value = loss(*correlated(96, rho), ())
+        optimizer.zero_grad()
+        value.backward()
+        loss.before_optimizer_step(optimizer)
+        optimizer.step()
+    loss.eval()
+    with torch.no_grad():
+        bound = -sum(loss(*correlated(192, rho), ()).item() for _ in range(80)) / 80
+    assert bound == pytest.approx(-0.5 * math.log(1 - rho**2), rel=0.1)
+
+
+def test_scores_are_those_of_the_concatenations():
+    torch.manual_seed(0)
+    statistic = PairStatistic(7, 5)
+    feats_a, feats_b = torch.randn(3, 4), torch.randn(2, 3)
+    scores = statistic(feats_a, feats_b)
+    for i, a in enumerate(feats_a):
+        for j, b in enumerate(feats_b):
+            hidden = (statistic[0].weight @ torch.cat((a, b)) + statistic[0].bias).clamp(min=0)
+            expected = statistic[2].weight[0] @ hidden + statistic[2].bias[0]
+            torch.testing.assert_close(scores[i, j], expected)
+
+
+def test_bound_by_hand():
+    """Joint mean (1 + 3) / 2; marginal pairs 0 and log 3: log((1 + 3) / 2) = log 2."""
+    scores = torch.tensor([[1.0, 0.0], [math.log(3), 3.0]])
+    assert donsker_varadhan(scores).item() == pytest.approx(2 - math.log(2))
+
+
+def test_bound_is_stable_for_large_scores():
+    scores = torch.tensor([[1.0, 0.0], [math.log(3), 3.0]]) + 5000
+    assert donsker_varadhan(scores).item() == pytest.approx(2 - math.log(2), abs=1e-3)
+
+
+def people(n=5, seed=0):
+    torch.manual_seed(seed)
+    return (
+        torch.nn.functional.normalize(torch.randn(n, 4)).requires_grad_(),
+        torch.nn.functional.normalize(torch.randn(n, 4)).requires_grad_(),
+    )
+
+
+def make(**kwargs):
+    torch.manual_seed(1)
+    return MutualInformationLoss(in_channels=8, hidden_channels=16, **kwargs)
+
+
+def test_turns():
+    """Two of three steps teach the estimator alone, the third the features alone."""
+    loss = make()
+    for turn in range(6):
+        feats = people()
+        loss.zero_grad()
+        loss(*feats, ()).backward()
+        # The last bias shifts all scores alike, which the bound does not see.
+        taught = [p.grad.ne(0).any().item() for p in list(loss.estimator.parameters())[:3]]
+        moved = [f.grad.ne(0).any().item() for f in feats]
+        features_turn = turn % 3 == 2
+        assert taught == [not features_turn] * 3
+        assert moved == [features_turn] * 2
+
+
+@pytest.mark.parametrize('maximize', [True, False])
+def test_direction(maximize):
+    """The estimator always raises the bound; features raise or lower it."""
+    loss = make(maximize=maximize, loss_weight=1.0)
+    feats = people()
+
+    def bound():
+        with torch.no_grad():
+            return donsker_varadhan(loss.estimator(*feats)).item()
+
+    optimizer = torch.optim.SGD([*loss.parameters(), *feats], lr=0.1)
+    for turn in range(6):
+        before = bound()
+        optimizer.zero_grad()
+        loss(*feats, ()).backward()
+        loss.before_optimizer_step(optimizer)
+        optimizer.step()
+        raised = turn % 3 < 2 or maximize
+        assert (bound() > before) == raised
+
+
+@pytest.mark.parametrize('kind', ['sgd', 'adamw'])
+def test_estimator_stands_still_in_the_features_turn(kind):
+    """Neither momentum nor weight decay moves it, though DDP finds its gradients."""
+    loss = make()
+    feats = people()
+    parameters = [*loss.parameters(), *feats]
+    if kind == 'sgd':
+        optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.1)
+    else:
+        optimizer = torch.optim.AdamW(parameters, lr=0.1, weight_decay=0.1)
+    for turn in range(6):
+        before = [p.detach().clone() for p in loss.estimator.parameters()]
+        features = [f.detach().clone() for f in feats]
+        optimizer.zero_grad()
+        loss(*feats, ()).backward()
+        assert all(p.grad is not None for p in loss.estimator.parameters())
+        loss.before_optimizer_step(optimizer)
+        optimizer.step()
+        still = [p.equal(old) for p, old in zip(loss.estimator.parameters(), before, strict=True)]
+        assert still == [turn % 3 == 2] * 4
+        assert not any(f.equal(old) for f, old in zip(feats, features, strict=True))
+
+
+def test_accumulated_gradients_of_its_own_turns_reach_the_estimator():
+    loss = make()
+    optimizer = torch.optim.SGD(loss.parameters(), lr=0.1)
+    before = loss.estimator[0].weight.detach().clone()
+    for _ in range(3):
+        loss(*people(), ()).backward()
+        loss.before_optimizer_step(optimizer)
+    optimizer.step()
+    assert not loss.estimator[0].weight.equal(before)
+
+
+def test_turns_go_on_after_a_resume():
+    first = make()
+    for _ in range(2):
+        first(*people(), ())
+    second = make()
+    second.load_state_dict(first.state_dict())
+    feats = people()
+    second(*feats, ()).backward()
+    assert feats[0].grad.ne(0).any()
+
+
+@pytest.mark.parametrize('n', [0, 1])
+def test_fewer_than_two_identities(n):
+    loss = make()
+    for _ in range(3):
+        feats = people(n)
+        value = loss(*feats, ())
+        value.backward()
+        assert value.item() == 0
+        assert all(f.grad.eq(0).all() for f in feats)
+        assert all(p.grad.eq(0).all() for p in loss.parameters())
+
+
+def test_evaluation_takes_no_turn():
+    loss = make().eval()
+    loss(*people(), ())
+    assert loss.step.item() == 0
+
+
+def test_wrong_sizes():
+    with pytest.raises(ValueError, match='in_channels=8 of MutualInformationLoss.*10 channels'):
+        make()(torch.zeros(2, 5), torch.zeros(2, 5), ())
+    with pytest.raises(ValueError, match='estimator_turns=0'):
+        make(estimator_turns=0)
