@@ -17,6 +17,7 @@ from .boxes import match_threshold, offsets, paired_iou, ranges
 from .similarity import Layout
 
 _PAIRS = 1 << 17  # boxes that are compared at a time
+_CELLS = 1 << 20  # similarities that are compared with a score at a time
 _SHORT = 8192  # rows up to this length are compared with many scores at a time
 _FEW = 16  # scores that a long row is compared with before it is shortened
 
@@ -95,6 +96,19 @@ def choose_hits(
     return Hits(rows[order], columns[order], truths[order], scores[order])
 
 
+def near_cells(sims: np.ndarray, hits: Hits, error: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the similarities that are within ``error`` of a true positive's."""
+    rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    step = max(_CELLS // max(sims.shape[1], 1), 1)
+    for i in range(0, len(hits.rows), step):
+        owner = hits.rows[i : i + step]
+        near = np.abs(sims[owner] - hits.sims[i : i + step, None]) <= error
+        found, column = np.nonzero(near)
+        rows.append(owner[found])
+        columns.append(column)
+    return np.concatenate(rows), np.concatenate(columns)
+
+
 def average_precisions(sims: np.ndarray, hits: Hits, num_truths: np.ndarray) -> np.ndarray:
     """Average precision times recall of each row, (B,) float64.
 
@@ -144,7 +158,7 @@ def count_at_least(sims: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> np
     """How many similarities of row ``rows[i]`` are >= ``scores[i]``: (h,) int64; rows ascend."""
     counts = np.zeros(len(rows), np.int64)
     if sims.shape[1] <= _SHORT:
-        step = max(_SHORT * 128 // max(sims.shape[1], 1), 1)
+        step = max(_CELLS // max(sims.shape[1], 1), 1)
         for i in range(0, len(rows), step):
             part = slice(i, i + step)
             counts[part] = np.count_nonzero(sims[rows[part]] >= scores[part, None], axis=1)

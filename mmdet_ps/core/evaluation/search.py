@@ -29,9 +29,10 @@ from .ranking import (
     choose_hits,
     find_candidates,
     first_ranks,
+    near_cells,
     ranks_of,
 )
-from .similarity import Block, Layout, similarity_blocks
+from .similarity import Block, Layout, sharpen, similarity_blocks
 
 QUERY_FEATURES = ('nearest', 'gt_box')
 TOP_K = (1, 5, 10)
@@ -162,7 +163,8 @@ def _rank(
         _make_room(outcome, num, len(protocol.gt_places))
     candidates = find_candidates(layout)
     owner = np.repeat(np.arange(num), np.diff(candidates.indptr))
-    for block in similarity_blocks(layout, queries):
+    exact = details or matching is not None
+    for block in similarity_blocks(layout, queries, exact):
         span = slice(block.first, block.first + len(block.sims))
         if matching is not None:
             for query, sims in enumerate(block.sims, block.first):
@@ -170,12 +172,13 @@ def _rank(
                     matching.apply(query, sims)
         part = slice(candidates.indptr[span.start], candidates.indptr[span.stop])
         asked = queries.found[owner[part]]
-        hits = choose_hits(
-            block.sims,
-            owner[part][asked] - block.first,
-            candidates.columns[part][asked],
-            candidates.truths[part][asked],
-        )
+        rows, columns = owner[part][asked] - block.first, candidates.columns[part][asked]
+        if block.error:
+            sharpen(block, layout, queries, rows, columns)
+        hits = choose_hits(block.sims, rows, columns, candidates.truths[part][asked])
+        if block.error:
+            near = near_cells(block.sims, hits, block.error)
+            sharpen(block, layout, queries, *near)
         outcome.ap[span] = average_precisions(block.sims, hits, outcome.num_truths[span])
         outcome.first[span] = first_ranks(block.sims, hits)
         outcome.num_hits[span] = np.bincount(hits.rows, minlength=len(block.sims))

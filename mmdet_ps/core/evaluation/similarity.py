@@ -31,10 +31,12 @@ class Block:
     Attributes:
         first: number of the first query.
         sims: (B, L) float32; a row is a gallery in order, -inf where it ends or hides an image.
+        error: bound of the difference to the similarity as defined above; 0 where it is that.
     """
 
     first: int
     sims: np.ndarray
+    error: float = 0.0
 
 
 class Layout:
@@ -66,6 +68,13 @@ class Layout:
         first, last = self._ends[query], self._ends[query + 1]
         return self.starts[first : last + 1] - self.starts[first], self._images[first:last]
 
+    def detections(self, queries: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Which kept detections stand in the cells (query, column) of listed galleries."""
+        assert self._ends is not None
+        cells = self.starts[self._ends[queries]] + columns
+        entries = np.searchsorted(self.starts, cells, side='right') - 1
+        return self.gallery.indptr[self._images[entries]] + cells - self.starts[entries]
+
     def truths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images of all ground truths, their first columns, and how many detections are there."""
         places = self.protocol.gt_places
@@ -87,8 +96,14 @@ def _repeated(protocol: SearchProtocol) -> np.ndarray:
     return repeated
 
 
-def similarity_blocks(layout: Layout, queries: Queries) -> Iterator[Block]:
-    """Go through the queries in order, a block at a time; the next block may reuse the memory."""
+def similarity_blocks(layout: Layout, queries: Queries, exact: bool) -> Iterator[Block]:
+    """Go through the queries in order, a block at a time; the next block may reuse the memory.
+
+    Args:
+        layout: the galleries.
+        queries: what is searched.
+        exact: give no approximate similarities.
+    """
     protocol = layout.protocol
     if protocol.gallery_images is None or protocol.gallery_indptr is None:
         for block in _all_products(layout.gallery, queries):
@@ -97,10 +112,38 @@ def similarity_blocks(layout: Layout, queries: Queries) -> Iterator[Block]:
         return
     cells = protocol.num_queries * len(protocol.image_names)
     if len(protocol.gallery_images) <= _DENSE * cells:
-        yield from _listed_products(layout, queries, protocol.gallery_indptr)
+        error = 0.0 if exact else _float32_error(layout.gallery)
+        yield from _listed_products(layout, queries, protocol.gallery_indptr, error)
         return
     for block in _all_products(layout.gallery, queries):
         yield _pick(block, layout)
+
+
+def _float32_error(gallery: Gallery) -> float:
+    """Bound of the error of similarities that are summed in float32; 0 where there is no good one.
+
+    Each of the D products and sums is off by 2^-24 of the norms' product at most, whatever the
+    order of the sum, and so are the rounded query, scale and result.
+    """
+    used = gallery.scale[gallery.scale != 0]
+    if gallery.feats.dtype != np.float32 or len(used) == 0:
+        return 0.0
+    if np.abs(used).min() < 1e-15 or np.abs(used).max() > 1e15:
+        return 0.0
+    return (gallery.feats.shape[1] + 8) * 2.0**-24 * max(1.0, float(gallery.boxes[:, 4].max()))
+
+
+def sharpen(
+    block: Block, layout: Layout, queries: Queries, rows: np.ndarray, columns: np.ndarray
+) -> None:
+    """Replace the cells (row, column) of an approximate block by the similarities as defined."""
+    for start in range(0, len(rows), _TILE):
+        part = slice(start, start + _TILE)
+        found = layout.detections(rows[part] + block.first, columns[part])
+        feats = layout.gallery.feats[found].astype(np.float64)
+        feats *= layout.gallery.scale[found, None]
+        asked = queries.feats[rows[part] + block.first]
+        block.sims[rows[part], columns[part]] = np.einsum('ij,ij->i', asked, feats)
 
 
 def _all_products(gallery: Gallery, queries: Queries) -> Iterator[Block]:
@@ -144,10 +187,15 @@ def _pick(block: Block, layout: Layout) -> Block:
     return Block(block.first, picked)
 
 
-def _listed_products(layout: Layout, queries: Queries, ends: np.ndarray) -> Iterator[Block]:
+def _listed_products(
+    layout: Layout, queries: Queries, ends: np.ndarray, error: float
+) -> Iterator[Block]:
     """Only the products that the lists ask for: of an image with the queries that list it."""
     listed = layout.protocol.gallery_images
     assert listed is not None
+    gallery, feats = layout.gallery, queries.feats
+    if error:
+        feats = feats.astype(np.float32)
     limits = layout.starts[ends]
     lengths = np.diff(limits)
     first = 0
@@ -160,8 +208,8 @@ def _listed_products(layout: Layout, queries: Queries, ends: np.ndarray) -> Iter
         cells = starts[:-1] - limits[owner] + (owner - first) * length
         sims = np.full((last - first, length), -np.inf, np.float32)
         images = listed[ends[first] : ends[last]]
-        _fill(sims.reshape(-1), images, owner, np.diff(starts), cells, layout.gallery, queries)
-        yield Block(first, sims)
+        _fill(sims.reshape(-1), images, owner, np.diff(starts), cells, gallery, feats)
+        yield Block(first, sims, error)
         first = last
 
 
@@ -172,25 +220,29 @@ def _fill(
     counts: np.ndarray,
     cells: np.ndarray,
     gallery: Gallery,
-    queries: Queries,
+    feats: np.ndarray,
 ) -> None:
-    """Write the products of each entry's query and image to ``flat``, from cell ``cells`` on."""
+    """Write the products of each entry's query and image to ``flat``, from cell ``cells`` on.
+
+    The products have the precision of ``feats``, the (Q, D) features of all queries.
+    """
     filled = np.flatnonzero(counts)
     # Sixteen bits are sorted by counting.
     keys = images[filled].astype(np.min_scalar_type(len(gallery.indptr)))
     order = filled[np.argsort(keys, kind='stable')]
     images, owner, counts, cells = images[order], owner[order], counts[order], cells[order]
-    products = np.empty(int(counts.sum()))
+    products = np.empty(int(counts.sum()), feats.dtype)
+    scale = gallery.scale.astype(feats.dtype)
     sizes = counts.tolist()
     edges = [*np.flatnonzero(np.diff(images, prepend=-1)).tolist(), len(images)]
     done = 0
     lefts = gallery.indptr[images[edges[:-1]]].tolist()
     for begin, end, left in zip(edges[:-1], edges[1:], lefts, strict=True):
         right = left + sizes[begin]
-        columns = gallery.feats[left:right].astype(np.float64)
-        columns *= gallery.scale[left:right, None]
+        columns = gallery.feats[left:right].astype(feats.dtype, copy=False)
         size = (end - begin) * (right - left)
         out = products[done : done + size].reshape(end - begin, right - left)
-        np.matmul(queries.feats[owner[begin:end]], columns.T, out=out)
+        np.matmul(feats[owner[begin:end]], columns.T, out=out)
+        out *= scale[left:right]
         done += size
     flat[ranges(cells, counts)] = products

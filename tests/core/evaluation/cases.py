@@ -15,7 +15,10 @@ def random_box(rng, low=8, high=60):
 
 
 def random_detections(rng, num_images, most, tied):
-    """Boxes and features of each image; features from a handful of directions when ``tied``."""
+    """Boxes and features of each image.
+
+    Where ``tied`` is not None, features are of a handful of directions, but for so much.
+    """
     palette = rng.normal(size=(4, DIM))
     bboxes, feats = [], []
     for _ in range(num_images):
@@ -23,7 +26,9 @@ def random_detections(rng, num_images, most, tied):
         boxes = np.array([[*random_box(rng), 0] for _ in range(n)], np.float32).reshape(n, 5)
         boxes[:, :4] += rng.choice([0.0, 0.25, 0.5])
         boxes[:, 4] = np.sort(rng.choice([0.1, 0.2, 0.5, 0.9, 1.0], n))[::-1]
-        rows = palette[rng.integers(0, 4, n)] if tied else rng.normal(size=(n, DIM))
+        rows = rng.normal(size=(n, DIM))
+        if tied is not None:
+            rows = palette[rng.integers(0, 4, n)] + tied * rows
         bboxes.append(boxes)
         feats.append((rows * rng.uniform(0.5, 2, (n, 1))).astype(np.float32))
     return bboxes, feats

@@ -77,7 +77,7 @@ def test_several_features_and_protocols():
     rng = np.random.default_rng(0)
     protocols = [random_protocol(rng, kind, 6, 4, 6) for kind in ('listed', 'all')]
     protocols[1].image_names = protocols[0].image_names
-    bboxes, feats = random_detections(rng, 6, 4, tied=False)
+    bboxes, feats = random_detections(rng, 6, 4, tied=None)
     second = [rng.normal(size=(len(rows), 3)) * 100 for rows in feats]
     results = results_of(bboxes, feats, roi_align=second)
     report = evaluate_results(results, protocols[0].image_names, protocols)

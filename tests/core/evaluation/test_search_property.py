@@ -28,6 +28,9 @@ def compare(protocol, results, slow, limits, **options):
         for module, name, value in limits:
             patch.setattr(module, name, value)
         fast = evaluate_search(protocol, *results, 0.2, return_details=True, **options)
+        assert evaluate_search(protocol, *results, 0.2, **options) == {
+            key: fast[key] for key in ('mAP', 'top1', 'top5', 'top10')
+        }
     details = fast.pop('details')
     np.testing.assert_allclose(details.ap, slow.pop('aps'), atol=1e-9, rtol=0)
     assert fast == pytest.approx(slow, abs=1e-9)
@@ -40,7 +43,7 @@ def compare(protocol, results, slow, limits, **options):
     num_queries=st.integers(1, 6),
     length=st.integers(1, 15),
     most=st.sampled_from([0, 1, 4, 9]),
-    tied=st.booleans(),
+    tied=st.sampled_from([None, 0.0, 1e-7, 1e-5]),
     kind=KINDS,
     dense=st.booleans(),
     small=st.booleans(),
@@ -118,7 +121,37 @@ def context_reranking(protocol, results, k1, k2):
 def test_context_matching_equals_all_matchings(seed, num_images, kind, most, k1, k2):
     rng = np.random.default_rng(seed)
     protocol = random_protocol(rng, kind, num_images, 4, 8)
-    results = shuffled(rng, protocol, *random_detections(rng, num_images, most, tied=False))
+    results = shuffled(rng, protocol, *random_detections(rng, num_images, most, tied=None))
     rerank = context_reranking(protocol, results, k1, k2)
     slow = reference_search(protocol, *results, 0.2, rerank=rerank)
     compare(protocol, results, slow, [], cbgm=dict(k1=k1, k2=k2))
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_similarities_that_float32_cannot_order(seed):
+    """Features of three directions, apart by about the rounding error of a float32 product."""
+    rng = np.random.default_rng(seed)
+    protocol = random_protocol(rng, 'listed', 30, 20, 30)
+    bboxes, _ = random_detections(rng, 30, 9, tied=None)
+    palette = rng.normal(size=(3, 64))
+    feats = [
+        (palette[rng.integers(0, 3, len(boxes))] + 1e-7 * rng.normal(size=(len(boxes), 64))).astype(
+            np.float32
+        )
+        for boxes in bboxes
+    ]
+    results = protocol.image_names, bboxes, feats
+    slow = reference_search(protocol, *results, 0.2)
+    compare(protocol, results, slow, [(similarity, '_DENSE', 2.0)])
+    compare(protocol, results, reference_search(protocol, *results), [(similarity, '_DENSE', 0.0)])
+
+
+@pytest.mark.parametrize('factor', [1e-30, 1e-18, 1e18, 1e30])
+def test_features_of_extreme_length(factor, monkeypatch):
+    monkeypatch.setattr(similarity, '_DENSE', 2.0)
+    rng = np.random.default_rng(0)
+    protocol = random_protocol(rng, 'listed', 12, 8, 10)
+    bboxes, feats = random_detections(rng, 12, 9, tied=None)
+    expected = evaluate_search(protocol, protocol.image_names, bboxes, feats)
+    scaled = [rows * np.float32(factor) for rows in feats]
+    assert evaluate_search(protocol, protocol.image_names, bboxes, scaled) == expected
