@@ -36,6 +36,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate with the global batch (the config names the base)',
     )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read checkpoints of your own that hold more than weights and plain data',
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     return parser.parse_args()
 
@@ -51,8 +56,6 @@ def main() -> None:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     if args.resume_from:
-        if not Path(args.resume_from).is_file():
-            raise FileNotFoundError(f'--resume-from {args.resume_from}: no such checkpoint')
         cfg.resume_from = args.resume_from
     cfg.auto_resume = args.auto_resume
     if args.auto_scale_lr:
@@ -64,6 +67,7 @@ def main() -> None:
         deterministic=args.deterministic,
         validate=not args.no_validate,
         name=Path(args.config).name,
+        trust=args.trust,
     )
 
 

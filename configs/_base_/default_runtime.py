@@ -12,7 +12,7 @@ log_config = dict(
         *([dict(type='TensorboardLoggerHook')] if importlib.util.find_spec('tensorboard') else []),
     ],
 )
-custom_hooks = [dict(type='NumClassCheckHook')]
+custom_hooks = [dict(type='NumClassCheckHook'), dict(type='BrokenPicturesHook')]
 dist_params = dict(backend='nccl')
 log_level = 'INFO'
 load_from = None

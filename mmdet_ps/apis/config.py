@@ -17,7 +17,14 @@ from mmdet_ps.datasets import PersonSearchDataset
 
 # Keys that a config may have and ours leave out.
 OPTIONAL_KEYS = {
-    '': ['fp16', 'work_dir', 'cudnn_benchmark', 'find_unused_parameters', 'momentum_config'],
+    '': [
+        'fp16',
+        'bf16',
+        'work_dir',
+        'cudnn_benchmark',
+        'find_unused_parameters',
+        'momentum_config',
+    ],
     'data': ['train_dataloader', 'val_dataloader', 'test_dataloader', 'persistent_workers'],
     'optimizer': ['constructor', 'paramwise_cfg'],
     'log_config': ['interval', 'hooks'],

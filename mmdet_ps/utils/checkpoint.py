@@ -44,10 +44,9 @@ def _why_unreadable(error: Exception) -> str:
     """Tell a file that wants to run code from one that is broken."""
     text = str(error)
     wanted = re.search(r'GLOBAL ([\w.]+)', text)
-    if isinstance(error, pickle.UnpicklingError) and (wanted or 'Unsupported' in text):
-        name = wanted[1] if wanted else 'an object that is no tensor'
+    if isinstance(error, pickle.UnpicklingError) and wanted:
         return (
-            f'asks for {name} while it is read, which is neither tensor nor plain value: refused, '
+            f'asks for {wanted[1]} while it is read, which is neither tensor nor plain value: refused, '
             'since that can run code (--trust reads a file of your own)'
         )
     reason = (text.splitlines() or [''])[0].split('. ')[0]
@@ -111,6 +110,12 @@ def load_weights(model: nn.Module, path: str | os.PathLike, trust: bool = False)
         ValueError: Where the file cannot be read, or its tensors are not those of the model.
     """
     content = load_checkpoint_file(path, trust)
+    fit_weights(model, content, path)
+    return content.get('meta') or {}
+
+
+def fit_weights(model: nn.Module, content: dict[str, Any], path: str | os.PathLike) -> None:
+    """Do what `load_weights` does with the content of a file that has been read already."""
     state, target = state_dict_of(content, path), model.state_dict()
     if 'bbox_head.labeled_matching_layer.lookup_table' in state:
         raise ValueError(
@@ -132,4 +137,3 @@ def load_weights(model: nn.Module, path: str | os.PathLike, trust: bool = False)
             'give the config that it was trained with'
         )
     model.load_state_dict(state)
-    return content.get('meta') or {}

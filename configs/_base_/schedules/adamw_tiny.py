@@ -14,5 +14,5 @@ lr_config = dict(
     warmup_iters=40,
     warmup_ratio=0.1,
 )
-runner = dict(type='EpochBasedRunner', max_epochs=4)
+runner = dict(type='ResumableRunner', max_epochs=4)
 auto_scale_lr = dict(enable=False, base_batch_size=4)

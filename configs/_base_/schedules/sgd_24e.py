@@ -10,5 +10,5 @@ optimizer_config = dict(grad_clip=dict(max_norm=35, norm_type=2))
 lr_config = dict(
     policy='step', warmup='linear', warmup_iters=300, warmup_ratio=1.0 / 3, step=[16, 22]
 )
-runner = dict(type='EpochBasedRunner', max_epochs=24)
+runner = dict(type='ResumableRunner', max_epochs=24)
 auto_scale_lr = dict(enable=False, base_batch_size=4)
