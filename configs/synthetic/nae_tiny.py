@@ -1,4 +1,5 @@
-# A small NAE that learns the drawn scenes from scratch on two CPU cores in minutes.
+# A small NAE that learns the drawn scenes from scratch on two CPU cores in minutes. A step takes
+# 0.6 of the time of one of alignps_tiny, so six epochs take the time of that one's four.
 _base_ = [
     '../_base_/models/nae_branch_tiny.py',
     '../_base_/datasets/synthetic.py',
@@ -31,4 +32,5 @@ model = dict(
 )
 # Copied into the model above; an override here would reach nothing.
 nae_branch = None
-evaluation = dict(interval=4)
+runner = dict(max_epochs=6)
+evaluation = dict(interval=6)
