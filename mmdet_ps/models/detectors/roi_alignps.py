@@ -5,6 +5,7 @@ from mmdet.models import DETECTORS, HEADS, build_loss
 from torch import Tensor, nn
 
 from mmdet_ps.models.losses.identity_means import common_identity_means
+from mmdet_ps.models.losses.oim_loss import OIMLoss
 from mmdet_ps.models.losses.toim_loss import oim_of
 
 from .alignps import AlignPS
@@ -29,8 +30,9 @@ class ROIAlignPS(AlignPS):
         with_rpn: Whether the RoI branch trains on the proposals of an RPN (Fig. 5a). Without one
             it trains on what AlignPS detects in the same step (``train_cfg['roi_proposal']``,
             ``test_cfg`` by default) and the ground truth.
-        mutual: Configs of losses between the branches, any of `MutualInformationLoss`,
-            `KLMutualLoss`, `DiversityLoss`.
+        mutual: Configs of losses between the branches, any of `MutualInformationLoss` (sized for
+            the branches where its config leaves the channels out), `KLMutualLoss`,
+            `DiversityLoss`.
         train_cfg: ``rpn``, ``rpn_proposal``, ``rcnn`` as in mmdet's two-stage detectors.
         test_cfg: As in `AlignPS`.
         **kwargs: Arguments of `AlignPS`.
@@ -63,7 +65,7 @@ class ROIAlignPS(AlignPS):
             roi_head, default_args=dict(train_cfg=cfg.get('rcnn'), test_cfg=None)
         )
         self.c4 = self.backbone.out_indices.index(_C4_STAGE)
-        self.mutual = nn.ModuleList(build_loss(dict(loss)) for loss in mutual)
+        self.mutual = nn.ModuleList(build_loss(self._sized(loss)) for loss in mutual)
         names = [loss.name for loss in self.mutual]
         if len(set(names)) < len(names):
             raise ValueError(f'mutual of ROIAlignPS holds one kind of loss twice: {names}')
@@ -127,8 +129,18 @@ class ROIAlignPS(AlignPS):
     ) -> dict[str, Tensor]:
         """Apply the mutual losses to the features and pids of the two branches."""
         means = common_identity_means(*alignps, *roi)
-        oims = (oim_of(self.bbox_head.loss_reid), oim_of(self.roi_head.bbox_head.loss_reid))
-        return {loss.name: loss(*means, oims) for loss in self.mutual}
+        return {loss.name: loss(*means, self._oims()) for loss in self.mutual}
+
+    def _oims(self) -> tuple[OIMLoss, OIMLoss]:
+        """Give each branch's OIM loss, which owns its memory."""
+        return oim_of(self.bbox_head.loss_reid), oim_of(self.roi_head.bbox_head.loss_reid)
+
+    def _sized(self, loss: dict) -> dict:
+        """Fill in what a mutual loss takes from the sizes of the branches' features."""
+        if loss['type'] != 'MutualInformationLoss' or self.bbox_head.loss_reid is None:
+            return dict(loss)
+        size = sum(oim.memory.table.shape[1] for oim in self._oims())
+        return dict(in_channels=size, hidden_channels=size // 2) | dict(loss)
 
     def train_step(self, data: dict, optimizer: object) -> dict:
         """Do mmdet's ``train_step``, then tell the mutual losses which optimizer will step."""
