@@ -1,0 +1,418 @@
+"""The runs behind the paper's tables: which a table needs, and doing those that are not done.
+
+A table is a folder of ``configs/ablations``: ``table.py`` lists its rows, ``ROW_DATASET.py`` is the
+config of each. A run is one training and the test after it; rows of equal configs, in one table or
+in several, share their runs, since a run's folder is named by what its config says.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from mmcv import Config
+
+from mmdet_ps.utils.io import atomic_write
+
+from .config import load_config
+
+ROOT = Path(__file__).parents[2]
+# Datasets, and how the names of their configs end.
+DATASETS = {'cuhk_sysu': 'cuhk', 'prw': 'prw', 'synthetic': 'synthetic'}
+# Seconds that a program has to end in when it is asked to.
+_PATIENCE = 20
+# What a config holds beside training and test: where things go and how often they are told.
+_UNTRAINED = ('work_dir', 'log_config', 'log_level', 'checkpoint_config', 'table', 'gpu_ids')
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How runs are made.
+
+    Attributes:
+        dataset: One of `DATASETS`.
+        work_dir: Where runs go.
+        gpus: Processes of a run; the batch of the config is shared out among them.
+        iterations: Of a training; None for the epochs of the config.
+    """
+
+    dataset: str
+    work_dir: Path
+    gpus: int = 1
+    iterations: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of a run, and the files that say that it is done."""
+
+    title: str
+    command: tuple[str, ...]
+    made: tuple[Path, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether everything that it makes is there."""
+        return all(path.exists() for path in self.made)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its test, or the join of two tests.
+
+    Attributes:
+        name: Row that asks for it, ``TABLE/ROW``.
+        config: The row's config file.
+        seed: Of all random numbers.
+        folder: Where its files go.
+        options: Overrides for training, ``KEY=VALUE``.
+        scale_lr: Whether the batch is not the one that the learning rate belongs to.
+        gpus: Processes.
+        keep_results: Whether a join needs the boxes and features of this run's test.
+        parts: The two runs whose results are joined; empty for a training.
+    """
+
+    name: str
+    config: Path
+    seed: int
+    folder: Path
+    options: tuple[str, ...] = ()
+    scale_lr: bool = False
+    gpus: int = 1
+    keep_results: bool = False
+    parts: tuple['Run', ...] = ()
+
+    @property
+    def result(self) -> Path:
+        """The numbers, as ``tools/test_ps.py --json`` writes them, once the run is finished."""
+        return self.folder / 'result.json'
+
+    @property
+    def results(self) -> Path:
+        """Boxes and features of every test picture, where they are kept."""
+        return self.folder / 'results.pkl'
+
+    @property
+    def trained(self) -> Path:
+        """Written when the training has ended: its seconds, None where it was interrupted."""
+        return self.folder / 'trained.json'
+
+    def report(self) -> dict | None:
+        """Read the numbers, None before there are any."""
+        return json.loads(self.result.read_text()) if self.result.exists() else None
+
+    def steps(self) -> list[Step]:
+        """List the commands that are left to do."""
+        made = (self.result, self.results) if self.keep_results else (self.result,)
+        last = Step('testing', self._test_command(), made)
+        if last.done:
+            return []
+        return [step for step in (self._first_step(), last) if not step.done]
+
+    def _first_step(self) -> Step:
+        if self.parts:
+            command = _python('tools/analysis/join_results.py', *(r.results for r in self.parts))
+            return Step('joining', (*command, '--out', str(self.results)), (self.results,))
+        arguments = ['--work-dir', self.folder, '--seed', self.seed]
+        arguments += ['--auto-resume', '--no-validate']
+        arguments += ['--auto-scale-lr'] if self.scale_lr else []
+        arguments += ['--cfg-options', *self.options] if self.options else []
+        if self.gpus == 1:
+            command = _python('tools/train.py', _short(self.config), *arguments)
+        else:
+            command = _shell('tools/dist_train.sh', _short(self.config), self.gpus, *arguments)
+        return Step('training', command, (self.trained, self.folder / 'latest.pth'))
+
+    def _test_command(self) -> tuple[str, ...]:
+        config, checkpoint = _short(self.config), self.folder / 'latest.pth'
+        to_json = ['--json', self.result]
+        if self.parts:
+            return _python('tools/test_ps.py', config, '--results', self.results, *to_json)
+        arguments = [*to_json, *(['--out', self.results] if self.keep_results else [])]
+        if self.gpus == 1:
+            return _python('tools/test_ps.py', config, checkpoint, *arguments)
+        # Each run collects the parts of its processes in its own folder.
+        arguments += ['--cfg-options', f'work_dir={self.folder}']
+        return _shell('tools/dist_test.sh', config, checkpoint, self.gpus, *arguments)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: what it is called, the paper's mAP and top-1 in percent, and its runs."""
+
+    name: str
+    label: str
+    paper: tuple[float, float] | None
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper on one dataset; rows are held against the one named ``reference``."""
+
+    name: str
+    title: str
+    reference: str
+    rows: tuple[Row, ...]
+
+    def row(self, name: str) -> Row:
+        """Find a row.
+
+        Raises:
+            KeyError: No such row.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(
+            f'--rows {name}: {self.name} has no such row; it has '
+            f'{", ".join(row.name for row in self.rows)}'
+        )
+
+
+def _short(path: Path) -> str:
+    """A path as it is typed where the tool was started."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _python(tool: str, *arguments: object) -> tuple[str, ...]:
+    return (sys.executable, _short(ROOT / tool), *map(str, arguments))
+
+
+def _shell(tool: str, *arguments: object) -> tuple[str, ...]:
+    return ('bash', _short(ROOT / tool), *map(str, arguments))
+
+
+def table_folder(name: str) -> Path:
+    """Find a table's folder by its name or the name's first part, ``table2`` say.
+
+    Raises:
+        KeyError: No such table.
+    """
+    folders = sorted(path.parent for path in (ROOT / 'configs/ablations').glob('*/table.py'))
+    for folder in folders:
+        if name in (folder.name, folder.name.split('_')[0]):
+            return folder
+    raise KeyError(f'no table {name!r}; there are {", ".join(f.name for f in folders)}')
+
+
+def plan(name: str, settings: Settings, seeds: int = 1) -> Table:
+    """List the rows of a table and their runs.
+
+    Args:
+        name: The table's, as in `table_folder`.
+        settings: How runs are made.
+        seeds: Runs of each row, with seeds 0, 1, ...
+
+    Returns:
+        The table; nothing is run or written.
+
+    Raises:
+        KeyError: No such table.
+        FileNotFoundError: A row without a config for this dataset.
+    """
+    folder = table_folder(name)
+    entries = Config.fromfile(str(folder / 'table.py')).table
+    joined = {part for entry in entries.rows.values() for part in entry.get('join', [])}
+    runs: dict[str, tuple[Run, ...]] = {}
+    for row, entry in entries.rows.items():
+        if 'join' not in entry:
+            config = folder / f'{row}_{DATASETS[settings.dataset]}.py'
+            runs[row] = tuple(
+                replace(_run(config, settings, seed), keep_results=row in joined)
+                for seed in range(seeds)
+            )
+    for row, entry in entries.rows.items():
+        if 'join' in entry:
+            pairs = zip(*(runs[part] for part in entry.join), strict=True)
+            runs[row] = tuple(_join(f'{folder.name}/{row}', parts) for parts in pairs)
+    return Table(
+        name=folder.name,
+        title=entries.title,
+        reference=entries.reference,
+        rows=tuple(
+            Row(row, entry.label, _numbers(entry.get('paper', {}), settings.dataset), runs[row])
+            for row, entry in entries.rows.items()
+        ),
+    )
+
+
+def _numbers(paper: dict, dataset: str) -> tuple[float, float] | None:
+    return tuple(paper[dataset]) if dataset in paper else None
+
+
+@cache
+def _config(path: Path) -> Config:
+    return load_config(path)
+
+
+def _run(config: Path, settings: Settings, seed: int) -> Run:
+    cfg = _config(config)
+    base = cfg.auto_scale_lr.base_batch_size
+    share = max(base // settings.gpus, 1)
+    batch = share * settings.gpus
+    options = [] if share == cfg.data.samples_per_gpu else [f'data.samples_per_gpu={share}']
+    if settings.iterations is not None:
+        options += [
+            'runner.type=IterBasedRunner',
+            'runner.max_epochs=None',
+            f'runner.max_iters={settings.iterations}',
+            'checkpoint_config.by_epoch=False',
+            f'checkpoint_config.interval={max(settings.iterations // 3, 1)}',
+            'checkpoint_config.max_keep_ckpts=1',
+        ]
+    key = fingerprint(cfg, batch, settings.iterations)
+    return Run(
+        name=f'{config.parent.name}/{config.stem.rsplit("_", 1)[0]}',
+        config=config,
+        seed=seed,
+        folder=settings.work_dir / settings.dataset / key / f'seed{seed}',
+        options=tuple(options),
+        scale_lr=batch != base,
+        gpus=settings.gpus,
+    )
+
+
+def _join(name: str, parts: tuple[Run, ...]) -> Run:
+    key = '-'.join(part.folder.parent.name for part in parts)
+    folder = parts[0].folder.parents[1] / key / parts[0].folder.name
+    return Run(name, parts[0].config, parts[0].seed, folder, parts=parts)
+
+
+def fingerprint(cfg: Config, batch: int, iterations: int | None) -> str:
+    """Name a training by all that it depends on but the seed.
+
+    Args:
+        cfg: The row's config.
+        batch: Pictures of a step, over all processes.
+        iterations: Of the training; None for the config's epochs.
+
+    Returns:
+        12 hexadecimal digits.
+    """
+    content = {key: value for key, value in cfg._cfg_dict.items() if key not in _UNTRAINED}
+    content['data'] = {
+        key: value
+        for key, value in content['data'].items()
+        if key not in ('samples_per_gpu', 'workers_per_gpu', 'persistent_workers')
+    }
+    text = json.dumps([content, batch, iterations], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def check_data(table: Table) -> None:
+    """Look for the dataset before the first of many runs.
+
+    Raises:
+        FileNotFoundError: An annotation file is missing.
+    """
+    cfg = _config(table.rows[0].runs[0].config)
+    for split in (cfg.data.train, cfg.data.test):
+        path = Path(split.get('data_root') or '') / split.ann_file
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{path}: no such file; data/README.md says how the dataset is made, and paths '
+                'count from the folder that the tool is started in'
+            )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int | None]:
+    """Hold a run's folder; gives None where another process holds it.
+
+    The lock is handed to the programs that are started, so it also outlives a tool that was killed
+    while its training goes on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / '.lock', 'w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield lock.fileno()
+
+
+def execute(run: Run) -> str | None:
+    """Do what is left of a run; first its parts, where it joins two.
+
+    Returns:
+        What went wrong in one line, None where the run is finished.
+    """
+    for part in run.parts:
+        failure = execute(part)
+        if failure:
+            return f'needs {part.name}: {failure}'
+    if not run.steps():
+        return None
+    with _locked(run.folder) as lock:
+        if lock is None:
+            return f'another process is at work in {run.folder}'
+        for step in run.steps():
+            failure = _do(step, run, lock)
+            if failure:
+                return failure
+    return None
+
+
+def _do(step: Step, run: Run, lock: int) -> str | None:
+    """Do a step; gives what went wrong."""
+    log = run.folder / f'{step.title}.log'
+    checkpoints = list(run.folder.glob('*.pth'))
+    if not (run.folder / 'latest.pth').exists():
+        # The link comes after the file: what is there without it was not written to its end.
+        while checkpoints:
+            checkpoints.pop().unlink()
+    started = time.monotonic()
+    code = _call(step.command, log, lock)
+    if code:
+        return f'{step.title} ended with {code}: {_last_words(log)} ({log})'
+    if step.title == 'training':
+        seconds = None if checkpoints else round(time.monotonic() - started, 1)
+        with atomic_write(run.trained, 'w') as stream:
+            json.dump(dict(row=run.name, seconds=seconds, gpus=run.gpus), stream)
+    if not step.done:
+        missing = ', '.join(path.name for path in step.made if not path.exists())
+        return f'{step.title} ended well but left no {missing} ({log})'
+    return None
+
+
+def _call(command: tuple[str, ...], log: Path, lock: int) -> int:
+    """Run a program to its end, and give its exit code; end it where this one is interrupted."""
+    path = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+    environment = os.environ | dict(PYTHON=sys.executable, PYTHONPATH=os.pathsep.join(path))
+    with (
+        open(log, 'a') as output,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=[lock],
+        ) as program,
+    ):
+        try:
+            return program.wait()
+        except BaseException:
+            program.terminate()
+            try:
+                program.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                program.kill()
+            raise
+
+
+def _last_words(log: Path) -> str:
+    """The line of a log that says why a program ended."""
+    lines = [line.strip() for line in log.read_text(errors='replace').splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith('error: ')]
+    return (errors or lines or ['it said nothing'])[-1]

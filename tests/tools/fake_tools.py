@@ -1,0 +1,72 @@
+"""Stands in for the tools that reproduce.py calls: fake_tools.py FOLDER TOOL ARGUMENTS.
+
+FOLDER/ledger gets a line for each iteration that is saved and each test; FOLDER/hang names the
+config that stops before its second iteration until FOLDER/go is there; FOLDER/fail names one whose
+training ends on bad input.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+
+def option(arguments, name):
+    return Path(arguments[arguments.index(name) + 1])
+
+
+def asked(folder, what, config):
+    return (folder / what).exists() and (folder / what).read_text() == config
+
+
+def train(folder, config, arguments, note):
+    out = option(arguments, '--work-dir')
+    if asked(folder, 'fail', config):
+        sys.exit('a long story\nerror: no picture with people is left')
+    done = len(list(out.glob('iter_*.pth')))
+    for iteration in range(done + 1, 4):
+        if iteration == 2 and asked(folder, 'hang', config):
+            note('hanging')
+            until = time.monotonic() + 60
+            while not (folder / 'go').exists() and time.monotonic() < until:
+                time.sleep(0.01)
+        (out / f'iter_{iteration}.pth').touch()
+        (out / 'latest.pth').unlink(missing_ok=True)
+        (out / 'latest.pth').symlink_to(f'iter_{iteration}.pth')
+        note(f'iteration {iteration}')
+
+
+def test(config, arguments, note):
+    if '--results' in arguments:
+        assert option(arguments, '--results').exists()
+    else:
+        assert (option(arguments, '--json').parent / 'latest.pth').exists()
+    if '--out' in arguments:
+        option(arguments, '--out').touch()
+    row = dict(feature='alignps', protocol='G50', mAP=len(config) / 100, top1=0.5)
+    report = dict(search=[row], detection=dict(AP=0.8, recall=0.9))
+    option(arguments, '--json').write_text(json.dumps(report))
+    note('tested')
+
+
+def main():
+    folder, tool, arguments = Path(sys.argv[1]), Path(sys.argv[2]).name, sys.argv[3:]
+    config = Path(arguments[0]).stem
+
+    def note(text):
+        where = arguments[arguments.index('--json' if 'test' in tool else '--work-dir') + 1]
+        seed = next(part for part in Path(where).parts if part.startswith('seed'))
+        with open(folder / 'ledger', 'a') as ledger:
+            ledger.write(f'{config} {seed} {text}\n')
+
+    if tool == 'join_results.py':
+        assert Path(arguments[0]).exists() and Path(arguments[1]).exists()
+        option(arguments, '--out').touch()
+    elif tool == 'train.py':
+        train(folder, config, arguments, note)
+    else:
+        test(config, arguments, note)
+
+
+if __name__ == '__main__':
+    main()

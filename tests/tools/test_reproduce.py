@@ -1,0 +1,287 @@
+"""The tool that fills the paper's tables, on programs that stand in for training and test."""
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mmcv import DictAction
+
+from mmdet_ps.apis import load_config, reproduce
+from mmdet_ps.apis.reproduce import Settings, plan
+from mmdet_ps.apis.reproduce_report import columns, summarize_table, to_markdown, write_reports
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'reproduce.py'
+FAKE = Path(__file__).with_name('fake_tools.py')
+spec = importlib.util.spec_from_file_location('reproduce_tool', TOOL)
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A folder with data, in which the tool finds the stand-ins."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'data/synthetic').mkdir(parents=True)
+    for split in ('train', 'test'):
+        (tmp_path / f'data/synthetic/{split}.json').touch()
+
+    def fake(tool, *arguments):
+        return (sys.executable, '-S', str(FAKE), str(tmp_path), tool, *map(str, arguments))
+
+    monkeypatch.setattr(reproduce, '_python', fake)
+    before = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, before)
+
+
+def start(*arguments):
+    """Run the tool here; gives its exit code."""
+    sys.argv = ['reproduce.py', *arguments]
+    try:
+        tool.main()
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+def apart(*arguments):
+    """Run the tool in a process of its own."""
+    process = multiprocessing.get_context('fork').Process(target=start, args=arguments)
+    process.start()
+    return process
+
+
+def ledger(work):
+    path = work / 'ledger'
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def wait_for(work, line):
+    until = time.monotonic() + 60
+    while line not in ledger(work):
+        assert time.monotonic() < until, ledger(work)
+        time.sleep(0.02)
+
+
+def folders(table, dataset='synthetic', **settings):
+    settings = Settings(dataset, Path('runs'), **settings)
+    return {row.name: row.runs[0].folder for row in plan(table, settings).rows}
+
+
+FIG6, TABLE2 = ('fig6', '--dataset', 'synthetic'), ('table2', '--dataset', 'synthetic')
+TABLE4 = ('table4', '--dataset', 'synthetic')
+
+
+def test_equal_rows_share_their_runs():
+    fig6, table2, table3 = folders('fig6'), folders('table2'), folders('table3')
+    assert fig6['all'] == table2['all'] == table3['reid_first'] == folders('table6')['alignps']
+    assert fig6['sa_ta'] == table2['none'] and fig6['sa_ra'] == table3['t3']
+    assert folders('table6')['joint'] == folders('table7')['none']
+    for table in (fig6, table2, table3, folders('table6'), folders('table7')):
+        assert len(set(table.values())) == len(table)
+
+
+def test_what_changes_a_training_changes_its_folder():
+    base = folders('table4')['oim']
+    assert base != folders('table4', iterations=300)['oim']
+    assert folders('table4', iterations=300)['oim'] != folders('table4', iterations=600)['oim']
+    assert base == folders('table4', gpus=2)['oim'] == folders('table4', gpus=4)['oim']
+    assert base != folders('table4', gpus=8)['oim']
+    assert folders('table4', 'prw')['oim'] != folders('table4', 'cuhk_sysu')['oim']
+
+
+def options_of(command):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_known_args(command)[0].cfg_options
+
+
+@pytest.mark.parametrize('table', ['table4', 'table5', 'table6', 'table7'])
+def test_overrides_are_those_of_the_configs(table):
+    """What the training gets is a config that it accepts, of so many iterations."""
+    for row in plan(table, Settings('synthetic', Path('runs'), iterations=300)).rows:
+        if row.runs[0].parts:
+            continue
+        command = row.runs[0].steps()[0].command
+        assert '--auto-resume' in command and '--no-validate' in command
+        cfg = load_config(row.runs[0].config, options_of(command))
+        assert cfg.runner == dict(type='IterBasedRunner', max_iters=300, max_epochs=None)
+        assert cfg.checkpoint_config == dict(interval=100, by_epoch=False, max_keep_ckpts=1)
+        assert cfg.data.samples_per_gpu == 4
+        assert cfg.lr_config.policy == 'CosineAnnealing' and cfg.lr_config.by_epoch is False
+
+
+@pytest.mark.parametrize('gpus, share, scaled', [(1, 4, 0), (2, 2, 0), (4, 1, 0), (8, 1, 1)])
+def test_batch_is_shared_out(gpus, share, scaled):
+    run = plan('table2', Settings('cuhk_sysu', Path('runs'), gpus)).row('all').runs[0]
+    training, testing = (step.command for step in run.steps())
+    cfg = load_config(run.config, options_of(training))
+    assert cfg.data.samples_per_gpu == share
+    assert ('--auto-scale-lr' in training) == bool(scaled)
+    assert training[0] == ('bash' if gpus > 1 else sys.executable)
+    if gpus > 1:
+        assert training[1].endswith('dist_train.sh') and training[3] == str(gpus)
+        assert testing[1].endswith('dist_test.sh') and testing[4] == str(gpus)
+
+
+def test_runs_to_the_end_and_then_does_nothing(work, capsys):
+    assert start(*TABLE4, '--seeds', '2') == 0
+    rows = ['oim', 'toim_no_lut', 'toim']
+    expected = [
+        f'{row}_synthetic seed{seed} {what}'
+        for seed in (0, 1)
+        for row in rows
+        for what in ('iteration 1', 'iteration 2', 'iteration 3', 'tested')
+    ]
+    assert ledger(work) == expected
+    assert '| OIM | - | 13.0 ± 0.0 | - | - | - | 50.0 ± 0.0 |' in capsys.readouterr().out
+    written = {path.name for path in (work / 'work_dirs/reproduce').glob('table*')}
+    assert written == {f'table4_loss_synthetic.{kind}' for kind in ('md', 'csv', 'json')}
+    assert start(*TABLE4, '--seeds', '2') == 0
+    assert ledger(work) == expected
+    assert start(*TABLE2, '--rows', 'all') == 0, 'the same model as TOIM with LUT'
+    assert ledger(work) == expected
+
+
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGKILL])
+def test_killed_in_the_middle(work, how):
+    """Whatever was saved is neither lost nor done again."""
+    (work / 'hang').write_text('toim_no_lut_synthetic')
+    process = apart(*TABLE4)
+    wait_for(work, 'toim_no_lut_synthetic seed0 hanging')
+    os.kill(process.pid, how)
+    process.join()
+    if how == signal.SIGKILL:
+        # Its training goes on alone: a second tool leaves it alone, and does the rest.
+        assert start(*TABLE4) == 1
+        assert 'toim_no_lut_synthetic seed0 tested' not in ledger(work)
+        assert 'toim_synthetic seed0 tested' in ledger(work)
+        (work / 'go').touch()
+        wait_for(work, 'toim_no_lut_synthetic seed0 iteration 3')
+    (work / 'hang').unlink()
+    until = time.monotonic() + 30
+    while start(*TABLE4) and time.monotonic() < until:
+        time.sleep(0.1)
+    done = Counter(line for line in ledger(work) if 'hanging' not in line)
+    assert set(done.values()) == {1} and len(done) == 3 * 4
+
+
+def test_half_written_checkpoint_is_not_resumed_from(work):
+    folder = folders('table4', iterations=300)['oim']
+    folder = work / 'work_dirs/reproduce' / folder.relative_to('runs')
+    folder.mkdir(parents=True)
+    (folder / 'iter_1.pth').touch()
+    assert start(*TABLE4, '--rows', 'oim') == 0
+    assert ledger(work)[0] == 'oim_synthetic seed0 iteration 1'
+
+
+def test_failing_row_is_reported_and_the_rest_goes_on(work, capsys):
+    (work / 'fail').write_text('oim_synthetic')
+    assert start(*TABLE4) == 1
+    out = capsys.readouterr().out
+    assert 'error: no picture with people is left' in out
+    assert [line for line in ledger(work) if 'tested' in line] == [
+        'toim_no_lut_synthetic seed0 tested',
+        'toim_synthetic seed0 tested',
+    ]
+    rows = json.loads((work / 'work_dirs/reproduce/table4_loss_synthetic.json').read_text())['rows']
+    assert [bool(row['failure']) for row in rows] == [True, False, False]
+    (work / 'fail').unlink()
+    assert start(*TABLE4) == 0
+    assert len(ledger(work)) == 3 * 4
+
+
+def test_joined_row_needs_both_models(work):
+    assert start('table6', '--dataset', 'synthetic', '--rows', 'separate') == 0
+    tested = [line for line in ledger(work) if 'tested' in line]
+    assert tested == [f'{row}_synthetic seed0 tested' for row in ('alignps', 'nae', 'alignps')]
+    assert start('table6', '--dataset', 'synthetic', '--rows', 'separate', 'nae', 'alignps') == 0
+    assert [line for line in ledger(work) if 'tested' in line] == tested
+
+
+def test_failing_part_of_a_joined_row(work, capsys):
+    (work / 'fail').write_text('nae_synthetic')
+    assert start('table6', '--dataset', 'synthetic', '--rows', 'nae', 'separate', 'joint') == 1
+    out = capsys.readouterr().out
+    assert 'table6_structure/separate, seed 0 failed: needs table6_structure/nae: training' in out
+    assert 'joint_synthetic seed0 tested' in ledger(work)
+
+
+def test_dry_run_prints_what_is_left(work, capsys):
+    assert start(*TABLE4, '--rows', 'oim') == 0
+    capsys.readouterr()
+    before = sorted(work.rglob('*'))
+    assert start('table4', 'table2', '--dataset', 'synthetic', '--dry-run') == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == '# table4_loss/oim, seed 0: done'
+    assert lines[1] == '# table4_loss/toim_no_lut, seed 0'
+    assert 'train.py' in lines[2] and 'runner.max_iters=300' in lines[2]
+    assert 'test_ps.py' in lines[3] and 'result.json' in lines[3]
+    assert lines[-1] == '# table2_region/all, seed 0: above'
+    assert sorted(work.rglob('*')) == before
+
+
+@pytest.mark.parametrize(
+    'arguments, error, said',
+    [
+        (['table8', '--dataset', 'synthetic'], KeyError, "no table 'table8'; there are fig6"),
+        ([*TABLE4, '--rows', 'toim2'], KeyError, '--rows toim2: table4_loss has no such row'),
+        (['table4', '--dataset', 'prw'], FileNotFoundError, 'data/prw/train.json: no such file'),
+    ],
+)
+def test_bad_input(work, arguments, error, said):
+    with pytest.raises(error, match=said):
+        start(*arguments)
+    assert not (work / 'work_dirs').exists()
+
+
+def test_iterations_are_for_synthetic_data(work, capsys):
+    assert start('table4', '--dataset', 'prw', '--iterations', '300') == 2
+    assert '--iterations is for --dataset synthetic' in capsys.readouterr().err
+
+
+def test_numbers_by_hand(tmp_path):
+    settings = Settings('cuhk_sysu', tmp_path)
+    table = plan('table4', settings, seeds=2)
+    maps = dict(oim=[0.90, 0.91], toim=[0.93, 0.95])
+    for name, values in maps.items():
+        for run, value in zip(table.row(name).runs, values, strict=True):
+            row = dict(protocol='G100', top1=value + 0.01)
+            search = [row | dict(feature='alignps', mAP=0.5), row | dict(feature='both', mAP=value)]
+            run.folder.mkdir(parents=True)
+            detection = dict(AP=0.8, recall=0.9)
+            run.result.write_text(json.dumps(dict(search=search, detection=detection)))
+            run.trained.write_text(json.dumps(dict(seconds=120.0)))
+    summary = summarize_table(table, settings, {'toim_no_lut': 'seed 0: out of memory'})
+    oim, no_lut, toim = summary['rows']
+    assert toim['paper'] == dict(mAP=93.1, top1=93.4)
+    assert toim['ours']['mAP'] == pytest.approx(dict(mean=94.0, std=2**0.5))
+    assert toim['difference']['mAP'] == pytest.approx(0.9)
+    assert toim['difference']['top1'] == pytest.approx(1.6)
+    # 93 - 90 and 95 - 91.
+    assert toim['effect']['mAP'] == pytest.approx(dict(mean=3.5, std=0.5**0.5))
+    assert oim['effect'] is None and oim['difference']['mAP'] is None
+    assert no_lut['ours']['mAP'] is None and no_lut['runs'] == []
+    assert [run['seed'] for run in toim['runs']] == [0, 1]
+    assert toim['runs'][0]['by_feature']['alignps']['mAP'] == 50.0
+    assert columns(summary)[1] == [
+        ['OIM', '-', '90.5 ± 0.7', '-', '-', '-', '91.5 ± 0.7', '-', '-', '80.0 ± 0.0', '2'],
+        ['TOIM without LUT', *['-'] * 9, 'failed'],
+        ['TOIM with LUT (AlignPS)', '93.1', '94.0 ± 1.4', '+0.9', '+3.5 ± 0.7']
+        + ['93.4', '95.0 ± 1.4', '+1.6', '+3.5 ± 0.7', '80.0 ± 0.0', '2'],
+    ]
+    text = to_markdown(summary)
+    assert 'Training took 2.0 minutes a run (2.0 - 2.0, 4 runs).' in text
+    assert 'TOIM without LUT: seed 0: out of memory' in text
+    path = write_reports(summary, tmp_path / 'out')
+    assert path.read_text() == text
+    assert json.loads(path.with_suffix('.json').read_text()) == summary
+    assert path.with_suffix('.csv').read_text().splitlines()[1].startswith('OIM,-,90.5 ± 0.7')

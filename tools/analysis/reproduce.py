@@ -1,0 +1,122 @@
+"""Train and test the rows of the paper's tables that have no result yet, and print the tables."""
+
+import argparse
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mmdet_ps.utils.cli import run_tool
+
+EPILOG = """
+A finished run is never repeated, and one that was interrupted goes on from its last checkpoint:
+start the same command again. Rows of equal configs, in one table or in several, share their runs.
+Two of these tools may work in one --work-dir at once; a run that the other is at is passed over.
+"""
+
+
+def count(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
+    parser.add_argument('tables', nargs='+', metavar='TABLE', help='fig6, table1, ... table7')
+    parser.add_argument('--dataset', required=True, choices=['cuhk_sysu', 'prw', 'synthetic'])
+    parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these; all by default')
+    parser.add_argument('--seeds', type=count, default=1, metavar='N', help='runs of each row (1)')
+    parser.add_argument('--gpus', type=count, default=1, metavar='N', help='processes of a run (1)')
+    parser.add_argument(
+        '--iterations',
+        type=count,
+        help='length of a training on synthetic data (300); the others train as their configs say',
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='print the commands that are left, and do nothing'
+    )
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/reproduce'))
+    parser.add_argument('--out', type=Path, help='folder of the tables; that of --work-dir')
+    args = parser.parse_args()
+    if args.iterations and args.dataset != 'synthetic':
+        parser.error('--iterations is for --dataset synthetic')
+    if args.dataset == 'synthetic' and args.iterations is None:
+        args.iterations = 300
+    return args
+
+
+def say(text: str) -> None:
+    """Print with the time of day, at once."""
+    print(f'[{time.strftime("%H:%M:%S")}] {text}', flush=True)
+
+
+def stop(number: int, frame: object) -> None:
+    """End as an interrupt from the keyboard does, so that no program is left running."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Plan, run what is left, and write the tables."""
+    args = parse_args()
+    from mmdet_ps.apis.reproduce import Settings, check_data, execute, plan, table_folder
+    from mmdet_ps.apis.reproduce_report import summarize_table, to_markdown, write_reports
+
+    settings = Settings(args.dataset, args.work_dir, args.gpus, args.iterations)
+    names = list(dict.fromkeys(table_folder(name).name for name in args.tables))
+    tables = [plan(name, settings, args.seeds) for name in names]
+    rows = {
+        table.name: [table.row(name) for name in args.rows] if args.rows else list(table.rows)
+        for table in tables
+    }
+    if args.dry_run:
+        print_commands(rows)
+        return
+    check_data(tables[0])
+    signal.signal(signal.SIGTERM, stop)
+    failures: dict[str, dict[str, str]] = {table.name: {} for table in tables}
+
+    def report(table: Any) -> dict:
+        summary = summarize_table(table, settings, failures[table.name])
+        write_reports(summary, args.out or args.work_dir)
+        return summary
+
+    for table in tables:
+        # Seed after seed, so that a table is complete early and becomes surer.
+        for seed in range(args.seeds):
+            for row in rows[table.name]:
+                run = row.runs[seed]
+                if run.steps():
+                    say(f'{run.name}, seed {seed}: {run.folder}')
+                failure = execute(run)
+                if failure:
+                    failures[table.name][row.name] = f'seed {seed}: {failure}'
+                    say(f'{run.name}, seed {seed} failed: {failure}')
+                report(table)
+    for table in tables:
+        print(f'\n{to_markdown(report(table))}', flush=True)
+    if any(failures.values()):
+        sys.exit(1)
+
+
+def print_commands(rows: dict[str, list]) -> None:
+    """Print what would be run, a line a command; what rows share comes once."""
+    printed: set[tuple[Path, ...]] = set()
+    for row in (row for table in rows.values() for row in table):
+        for run in row.runs:
+            for part in (*run.parts, run):
+                left = part.steps()
+                new = [step for step in left if step.made not in printed]
+                state = '' if new else ': above' if left else ': done'
+                print(f'# {part.name}, seed {part.seed}{state}')
+                for step in new:
+                    print(shlex.join(step.command))
+                printed.update(step.made for step in new)
+
+
+if __name__ == '__main__':
+    run_tool(main)
