@@ -227,6 +227,8 @@ def _fill(
     The products have the precision of ``feats``, the (Q, D) features of all queries.
     """
     filled = np.flatnonzero(counts)
+    if len(filled) == 0:
+        return
     # Sixteen bits are sorted by counting.
     keys = images[filled].astype(np.min_scalar_type(len(gallery.indptr)))
     order = filled[np.argsort(keys, kind='stable')]
