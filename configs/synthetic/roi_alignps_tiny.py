@@ -6,7 +6,7 @@ model = dict(
     rpn_head={{_base_.nae_branch.rpn_head}},
     roi_head={{_base_.nae_branch.roi_head}},
     with_rpn=True,
-    mutual=[dict(type='MutualInformationLoss', in_channels=128, hidden_channels=64)],
+    mutual=[dict(type='MutualInformationLoss')],
     train_cfg={{_base_.nae_branch.train_cfg}},
 )
 # Copied into the model above; an override here would reach nothing.

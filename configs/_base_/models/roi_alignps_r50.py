@@ -9,8 +9,6 @@ model = dict(
     mutual=[
         dict(
             type='MutualInformationLoss',
-            in_channels=512,
-            hidden_channels=256,
             estimator_turns=2,
             loss_weight=0.2,
         )

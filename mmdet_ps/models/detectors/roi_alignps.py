@@ -1,7 +1,7 @@
 """ROI-AlignPS: AlignPS and a RoI-Align branch on shared layers (arXiv 2109.00211, III-D)."""
 
 import torch
-from mmdet.models import DETECTORS, HEADS, build_loss
+from mmdet.models import DETECTORS, HEADS, LOSSES
 from torch import Tensor, nn
 
 from mmdet_ps.models.losses.identity_means import common_identity_means
@@ -30,9 +30,8 @@ class ROIAlignPS(AlignPS):
         with_rpn: Whether the RoI branch trains on the proposals of an RPN (Fig. 5a). Without one
             it trains on what AlignPS detects in the same step (``train_cfg['roi_proposal']``,
             ``test_cfg`` by default) and the ground truth.
-        mutual: Configs of losses between the branches, any of `MutualInformationLoss` (sized for
-            the branches where its config leaves the channels out), `KLMutualLoss`,
-            `DiversityLoss`.
+        mutual: Configs of losses between the branches, any of `MutualInformationLoss`,
+            `KLMutualLoss`, `DiversityLoss`; they are sized for the branches' features.
         train_cfg: ``rpn``, ``rpn_proposal``, ``rcnn`` as in mmdet's two-stage detectors.
         test_cfg: As in `AlignPS`.
         **kwargs: Arguments of `AlignPS`.
@@ -65,15 +64,23 @@ class ROIAlignPS(AlignPS):
             roi_head, default_args=dict(train_cfg=cfg.get('rcnn'), test_cfg=None)
         )
         self.c4 = self.backbone.out_indices.index(_C4_STAGE)
-        self.mutual = nn.ModuleList(build_loss(self._sized(loss)) for loss in mutual)
-        names = [loss.name for loss in self.mutual]
-        if len(set(names)) < len(names):
-            raise ValueError(f'mutual of ROIAlignPS holds one kind of loss twice: {names}')
-        if names and self.bbox_head.loss_reid is None:
+        self.mutual = self._build_mutual(mutual)
+
+    def _build_mutual(self, mutual: list[dict]) -> nn.ModuleList:
+        if not mutual:
+            return nn.ModuleList()
+        kinds = [loss['type'] for loss in mutual]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(f'mutual of ROIAlignPS holds one kind of loss twice: {kinds}')
+        if self.bbox_head.loss_reid is None:
             raise ValueError(
-                f'mutual={names} of ROIAlignPS, but its AlignPS branch has no re-id features: '
+                f'mutual={kinds} of ROIAlignPS, but its AlignPS branch has no re-id features: '
                 'set bbox_head.loss_reid, or mutual=[]'
             )
+        sizes = tuple(oim.memory.table.shape[1] for oim in self._oims())
+        return nn.ModuleList(
+            LOSSES.build(loss, default_args=dict(feat_channels=sizes)) for loss in mutual
+        )
 
     def forward_train(
         self,
@@ -134,13 +141,6 @@ class ROIAlignPS(AlignPS):
     def _oims(self) -> tuple[OIMLoss, OIMLoss]:
         """Give each branch's OIM loss, which owns its memory."""
         return oim_of(self.bbox_head.loss_reid), oim_of(self.roi_head.bbox_head.loss_reid)
-
-    def _sized(self, loss: dict) -> dict:
-        """Fill in what a mutual loss takes from the sizes of the branches' features."""
-        if loss['type'] != 'MutualInformationLoss' or self.bbox_head.loss_reid is None:
-            return dict(loss)
-        size = sum(oim.memory.table.shape[1] for oim in self._oims())
-        return dict(in_channels=size, hidden_channels=size // 2) | dict(loss)
 
     def train_step(self, data: dict, optimizer: object) -> dict:
         """Do mmdet's ``train_step``, then tell the mutual losses which optimizer will step."""

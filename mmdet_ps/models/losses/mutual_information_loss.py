@@ -23,7 +23,7 @@ class PairStatistic(nn.Sequential):
         hidden_channels: Between the two linear layers.
     """
 
-    def __init__(self, in_channels: int = 512, hidden_channels: int = 256) -> None:
+    def __init__(self, in_channels: int, hidden_channels: int) -> None:
         super().__init__(
             nn.Linear(in_channels, hidden_channels), nn.ReLU(), nn.Linear(hidden_channels, 1)
         )
@@ -66,12 +66,12 @@ class MutualInformationLoss(MutualLoss):
     `before_optimizer_step` takes it away again, so that neither momentum nor weight decay moves T.
 
     Args:
-        in_channels: D_a + D_b.
-        hidden_channels: Of T.
+        hidden_channels: Of T; (D_a + D_b) / 2 by default, which is 256 in the paper's models.
         estimator_turns: Steps for T alone before each step for the features.
         maximize: Whether the features raise the bound (the branches learn from each other) or
             lower it (they go apart). T always raises it, which is what makes it an estimate.
         loss_weight: Factor of the loss.
+        **kwargs: Arguments of `MutualLoss`.
 
     Note:
         The paper calls this mutual learning; raising mutual information is taken as its meaning.
@@ -81,36 +81,27 @@ class MutualInformationLoss(MutualLoss):
 
     def __init__(
         self,
-        in_channels: int = 512,
-        hidden_channels: int = 256,
+        hidden_channels: int | None = None,
         estimator_turns: int = 2,
         maximize: bool = True,
         loss_weight: float = 0.2,
+        **kwargs: object,
     ) -> None:
-        super().__init__(loss_weight)
+        super().__init__(loss_weight=loss_weight, **kwargs)
         if estimator_turns < 1:
             raise ValueError(
                 f'estimator_turns={estimator_turns} of MutualInformationLoss: at least 1, '
                 'an estimator that never learns estimates nothing'
             )
-        self.estimator = PairStatistic(in_channels, hidden_channels)
+        channels = sum(self.feat_channels)
+        self.estimator = PairStatistic(channels, hidden_channels or channels // 2)
         self.estimator_turns = estimator_turns
         self.maximize = maximize
         self.register_buffer('step', torch.zeros((), dtype=torch.long))
         self.features_turn = False
 
     def forward(self, feats_a: Tensor, feats_b: Tensor, oims: tuple[OIMLoss, OIMLoss]) -> Tensor:
-        """Take one turn (in training); 0 with fewer than two identities. See `MutualLoss`.
-
-        Raises:
-            ValueError: Feature sizes that do not sum to ``in_channels``.
-        """
-        channels = feats_a.shape[1] + feats_b.shape[1]
-        if channels != self.estimator[0].in_features:
-            raise ValueError(
-                f'in_channels={self.estimator[0].in_features} of MutualInformationLoss, but the '
-                f'features of both branches have {channels} channels: set in_channels to that'
-            )
+        """Take one turn (in training); 0 with fewer than two identities. See `MutualLoss`."""
         self.features_turn = int(self.step) % (self.estimator_turns + 1) == self.estimator_turns
         if self.training:
             self.step += 1

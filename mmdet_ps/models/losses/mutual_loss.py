@@ -15,13 +15,17 @@ class MutualLoss(nn.Module, ABC):
     loss of the whole batch.
 
     Args:
+        feat_channels: D_a and D_b; `ROIAlignPS` fills in those of its branches.
         loss_weight: Factor of the loss.
     """
 
     name: str
 
-    def __init__(self, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self, feat_channels: tuple[int, int] = (256, 256), loss_weight: float = 1.0
+    ) -> None:
         super().__init__()
+        self.feat_channels = feat_channels
         self.loss_weight = loss_weight
 
     @abstractmethod

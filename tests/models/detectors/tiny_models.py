@@ -11,7 +11,7 @@ import mmdet_ps.models  # noqa: F401
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 HEIGHT, WIDTH = 96, 128
-MI = dict(type='MutualInformationLoss', in_channels=32, hidden_channels=8)
+MI = dict(type='MutualInformationLoss', hidden_channels=8)
 MUTUAL = [MI, dict(type='KLMutualLoss'), dict(type='DiversityLoss')]
 
 _BRANCH = {

@@ -26,4 +26,4 @@ def test_nobody():
 
 def test_sizes_must_agree():
     with pytest.raises(ValueError, match='2 and 3 channels: give both branches the same feat_ch'):
-        DiversityLoss()(torch.zeros(1, 2), torch.zeros(1, 3), ())
+        DiversityLoss(feat_channels=(2, 3))

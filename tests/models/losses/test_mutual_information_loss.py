@@ -16,7 +16,7 @@ def correlated(n, rho):
 def test_bound_approaches_the_known_information_of_gaussians(rho):
     """Two correlated Gaussians share -log(1 - rho^2) / 2 nats."""
     torch.manual_seed(0)
-    loss = MutualInformationLoss(in_channels=2, hidden_channels=24, loss_weight=1.0)
+    loss = MutualInformationLoss(feat_channels=(1, 1), hidden_channels=24, loss_weight=1.0)
     optimizer = torch.optim.Adam(loss.parameters(), lr=1e-2)
     for _ in range(600):
         value = loss(*correlated(96, rho), ())
@@ -63,7 +63,7 @@ def people(n=5, seed=0):
 
 def make(**kwargs):
     torch.manual_seed(1)
-    return MutualInformationLoss(in_channels=8, hidden_channels=16, **kwargs)
+    return MutualInformationLoss(feat_channels=(4, 4), hidden_channels=16, **kwargs)
 
 
 def test_turns():
@@ -165,8 +165,11 @@ def test_evaluation_takes_no_turn():
     assert loss.step.item() == 0
 
 
-def test_wrong_sizes():
-    with pytest.raises(ValueError, match='in_channels=8 of MutualInformationLoss.*10 channels'):
-        make()(torch.zeros(2, 5), torch.zeros(2, 5), ())
-    with pytest.raises(ValueError, match='estimator_turns=0'):
+def test_size():
+    assert MutualInformationLoss().estimator[0].weight.shape == (256, 512)
+    assert MutualInformationLoss(feat_channels=(10, 6)).estimator[0].weight.shape == (8, 16)
+
+
+def test_an_estimator_must_learn():
+    with pytest.raises(ValueError, match='estimator_turns=0 of MutualInformationLoss: at least 1'):
         make(estimator_turns=0)
