@@ -43,6 +43,14 @@ def _notice_sigterm() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
+@torch.no_grad()
+def _all_finite(tensors: list[Tensor]) -> bool:
+    """Whether every number is finite, with one wait for the device."""
+    # A sum takes over what is not finite in any of its terms.
+    sums = [tensor.sum(dtype=torch.float64) for tensor in tensors if tensor.is_floating_point()]
+    return not sums or bool(torch.stack(sums).sum().isfinite())
+
+
 @RUNNERS.register_module()
 class ResumableRunner(EpochBasedRunner):
     """Epoch-based training that can be stopped anywhere and goes on as if it had not been.
@@ -53,16 +61,16 @@ class ResumableRunner(EpochBasedRunner):
     out. Where an epoch was complete, its end (evaluation first of all) is made up for, since it may
     have been cut off.
 
-    A step whose loss or gradient is not finite leaves no trace: buffers (memories, batch norm,
-    MINE's turn) are those from before it and the optimizer does not step. Every process skips the
-    same steps, as the losses in the log are means over processes.
+    A step whose loss, buffers or gradient are not finite leaves no trace: buffers (memories, batch
+    norm, MINE's turn) are those from before it and the optimizer does not step. Every process skips
+    the same steps.
 
     On SIGTERM the step is finished, with it the gradient accumulation under way, the run is saved
     as ``stopped.pth`` and `TrainingStopped` is raised.
 
     Args:
         *args: Of mmcv's ``EpochBasedRunner``.
-        max_nonfinite: Steps in a row without a finite loss or gradient that end the run.
+        max_nonfinite: Skipped steps in a row that end the run.
         trust: Whether checkpoints are read by the loader that runs code which they bring.
         **kwargs: Of mmcv's ``EpochBasedRunner``; ``meta['seed']`` is the run's seed.
     """
@@ -146,17 +154,19 @@ class ResumableRunner(EpochBasedRunner):
         self._remember_buffers()
         self.outputs = self.model.train_step(data_batch, self.optimizer, **kwargs)
         log_vars = self.outputs['log_vars']
-        self._skipping = not math.isfinite(log_vars['loss'])
+        bad = [name for name, value in log_vars.items() if not math.isfinite(value)]
+        # A deformable layer reads nothing where an offset is not a number, and so can hide from the
+        # loss what batch norm before it has taken in.
+        if not _all_finite([buffer for buffer, _ in self._snapshot]):
+            bad.append('buffers')
+        self._skipping = self._anyone(bool(bad))
         if not self._skipping:
             self.log_buffer.update(log_vars, self.outputs['num_samples'])
             return
-        with torch.no_grad():
-            for buffer, copy in self._snapshot:
-                buffer.copy_(copy)
+        self._restore_buffers()
         # Its backward pass reaches no parameter, so a step of the optimizer moves none.
         self.outputs['loss'] = torch.zeros_like(self.outputs['loss']).requires_grad_()
-        bad = [name for name, value in log_vars.items() if not math.isfinite(value)]
-        self._count_skip(', '.join(bad))
+        self._count_skip(', '.join(bad) or 'buffers of another process')
 
     def call_hook(self, fn_name: str) -> None:
         """Call all hooks, without fp16's optimizer hook after a skipped step.
@@ -175,18 +185,34 @@ class ResumableRunner(EpochBasedRunner):
         for buffer, copy in self._snapshot:
             copy.copy_(buffer)
 
+    @torch.no_grad()
+    def _restore_buffers(self) -> None:
+        for buffer, copy in self._snapshot:
+            buffer.copy_(copy)
+
+    def _anyone(self, condition: bool) -> bool:
+        """Whether it holds on any process."""
+        if self.world_size == 1:
+            return condition
+        flag = torch.tensor(int(condition), device=next(self.model.parameters()).device)
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag)
+
     def _refuse_nonfinite_gradient(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        """Empty the step of the optimizer where a gradient is not finite."""
+        """Empty the step of the optimizer where a gradient is not finite.
+
+        Gradients are means over processes by now, so all of them find the same.
+        """
         parameters = [p for group in optimizer.param_groups for p in group['params']]
         grads = [p.grad for p in parameters if p.grad is not None]
         if not grads:
             return
-        # A sum takes over what is not finite in any of its terms.
-        if torch.stack([grad.sum().float() for grad in grads]).sum().isfinite():
+        if _all_finite(grads):
             self._bad_in_a_row = 0
             return
         for parameter in parameters:
             parameter.grad = None
+        self._restore_buffers()
         self._count_skip('gradient')
 
     def _count_skip(self, what: str) -> None:
@@ -220,12 +246,8 @@ class ResumableRunner(EpochBasedRunner):
         return [name for part in everyone for name in part]
 
     def _stop_if_asked(self) -> None:
-        asked = self._asked_to_stop()
-        if self.world_size > 1:
-            # A signal reaches the processes at different steps: they stop after the same one.
-            flag = torch.tensor(asked, device=next(self.model.parameters()).device).int()
-            dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-            asked = bool(flag)
+        # A signal reaches the processes at different steps: they stop after the same one.
+        asked = self._anyone(self._asked_to_stop())
         turns = [
             hook.cumulative_iters
             for hook in self.hooks

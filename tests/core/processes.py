@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import socket
+import time
 import traceback
 from pathlib import Path
 
@@ -27,15 +29,18 @@ def _alone(function, arguments):
     function(*arguments)
 
 
-def _member(rank, world_size, folder, function, arguments):
+def _member(rank, world_size, port, folder, function, arguments):
+    """What torchrun's variables are to a process; ``function`` may join the others by itself."""
     os.environ.update(LOCAL_RANK=str(rank), RANK=str(rank), WORLD_SIZE=str(world_size))
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     try:
-        if world_size > 1:
-            store = f'file://{folder}/store'
-            dist.init_process_group('gloo', init_method=store, rank=rank, world_size=world_size)
         torch.save(function(*arguments), folder / f'{rank}.pt')
         if world_size > 1:
-            dist.destroy_process_group()
+            # A process that leaves while another still reads from it would break that one's read.
+            while len(list(folder.glob('*.pt'))) < world_size:
+                time.sleep(0.05)
+            if dist.is_initialized():
+                dist.destroy_process_group()
     except BaseException:
         (folder / f'{rank}.txt').write_text(traceback.format_exc())
         raise
@@ -45,8 +50,12 @@ def gathered(folder, world_size, function, *arguments, timeout=300):
     """What ``function(*arguments)`` returns on each of ``world_size`` processes, in rank order."""
     folder = Path(folder)
     folder.mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
     members = [
-        start(_member, rank, world_size, folder, function, arguments) for rank in range(world_size)
+        start(_member, rank, world_size, port, folder, function, arguments)
+        for rank in range(world_size)
     ]
     for member in members:
         member.join(timeout)
@@ -54,5 +63,6 @@ def gathered(folder, world_size, function, *arguments, timeout=300):
     hung = [member for member in members if member.is_alive()]
     for member in hung:
         member.kill()
-    assert not failed and not hung, '\n'.join(failed) or 'a process hangs'
+    codes = [member.exitcode for member in members]
+    assert not failed and not any(codes), f'exit codes {codes}\n' + '\n'.join(failed)
     return [torch.load(folder / f'{rank}.pt', weights_only=False) for rank in range(world_size)]
