@@ -28,4 +28,4 @@ model = dict(
         ),
     ),
 )
-evaluation = dict(interval=4)
+evaluation = dict(interval=8)

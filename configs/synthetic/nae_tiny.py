@@ -32,5 +32,5 @@ model = dict(
 )
 # Copied into the model above; an override here would reach nothing.
 nae_branch = None
-runner = dict(max_epochs=6)
-evaluation = dict(interval=6)
+runner = dict(max_epochs=12)
+evaluation = dict(interval=12)

@@ -10,7 +10,7 @@ from torch import nn
 
 from mmdet_ps.core.parallel import wrap_model
 from mmdet_ps.datasets.pipelines import use_given_boxes
-from mmdet_ps.utils.checkpoint import load_model_weights
+from mmdet_ps.utils.checkpoint import load_weights
 
 
 def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.Module:
@@ -32,7 +32,7 @@ def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.M
     model_cfg.backbone = {**model_cfg.backbone, 'init_cfg': None}
     model = build_detector(model_cfg)
     if checkpoint is not None:
-        load_model_weights(model, checkpoint, trust=trust)
+        load_weights(model, checkpoint, trust=trust)
     return model.eval()
 
 

@@ -1,0 +1,216 @@
+"""tools/train.py and tools/test_ps.py from the command line, in this process."""
+
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet_ps.core.results_io import load_results
+
+from ..apis.tiny_run import CONFIG, write_data
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+def call(tool, *arguments):
+    """Run a tool as ``python tools/TOOL ARGUMENTS`` would."""
+    before = sys.argv
+    sys.argv = [tool, *map(str, arguments)]
+    try:
+        runpy.run_path(str(TOOLS / tool), run_name='__main__')
+    finally:
+        sys.argv = before
+
+
+def refused(capsys, tool, *arguments):
+    """The one line with which a tool refuses its input."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        call(tool, *arguments)
+    captured = capsys.readouterr()
+    assert stopped.value.code == 2, captured.err
+    lines = [line for line in captured.err.splitlines() if line.startswith('error: ')]
+    assert len(lines) == 1 and 'Traceback' not in captured.err, captured.err
+    return lines[0]
+
+
+def options(data, **more):
+    """``--cfg-options`` that point the shipped config at `write_data`'s pictures."""
+    values = {}
+    for part in ('train', 'val', 'test'):
+        values |= {
+            f'data.{part}.type': 'PersonSearchDataset',
+            f'data.{part}.data_root': data,
+            f'data.{part}.ann_file': 'train.json',
+            f'data.{part}.img_prefix': 'pics',
+            f'data.{part}.gallery_sizes': 'all',
+        }
+        if part != 'train':
+            values[f'data.{part}.query_file'] = 'queries.json'
+    values |= {
+        'data.workers_per_gpu': 0,
+        'data.persistent_workers': False,
+        'data.samples_per_gpu': 5,
+        'runner.max_epochs': 1,
+        'lr_config.warmup_iters': 1,
+        'model.backbone.base_channels': 8,
+        'model.neck.in_channels': '16,32,64',
+        'log_level': 'WARNING',
+        'evaluation.interval': 1,
+        'evaluation.gallery_sizes': 'all',
+    }
+    values |= {key.replace('__', '.'): value for key, value in more.items()}
+    return ['--cfg-options', *(f'{key}={value}' for key, value in values.items())]
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """Data, and a model trained on it for one epoch from the command line."""
+    root = tmp_path_factory.mktemp('cli')
+    write_data(root / 'data')
+    call('train.py', CONFIG, '--work-dir', root / 'run', '--seed', 3, *options(root / 'data'))
+    return root
+
+
+@pytest.fixture
+def data(trained, tmp_path):
+    """A copy of the data, to be spoilt."""
+    shutil.copytree(trained / 'data', tmp_path / 'data')
+    return tmp_path / 'data'
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_training_leaves_a_checkpoint_and_the_best_one(trained):
+    names = {path.name for path in (trained / 'run').iterdir()}
+    assert {'epoch_1.pth', 'latest.pth', 'alignps_tiny.py'} <= names
+    meta = torch.load(trained / 'run/epoch_1.pth', weights_only=True)['meta']
+    assert meta['epoch'] == 1 and meta['seed'] == 3
+
+
+def test_saved_results_evaluate_to_the_same_numbers(trained, tmp_path, capsys):
+    checkpoint, out = trained / 'run/latest.pth', tmp_path / 'results.pkl'
+    common = options(trained / 'data')
+    call('test_ps.py', CONFIG, checkpoint, '--out', out, '--json', tmp_path / 'a.json', *common)
+    assert 'mAP' in capsys.readouterr().out
+    call('test_ps.py', CONFIG, '--results', out, '--json', tmp_path / 'b.json', *common)
+    assert (tmp_path / 'a.json').read_text() == (tmp_path / 'b.json').read_text()
+    results = load_results(out)
+    assert [result['img_name'] for result in results] == [f'{i}.jpg' for i in range(10)]
+    assert set(results[0]) == {'bboxes', 'feats', 'img_name'}
+
+
+def test_given_boxes_and_other_outputs(trained, tmp_path, capsys):
+    checkpoint, common = trained / 'run/latest.pth', options(trained / 'data')
+    out = tmp_path / 'gt.pkl'
+    call(
+        'test_ps.py', CONFIG, checkpoint, '--use-gt-boxes', '--query-feature', 'gt_box',
+        '--out', out, '--csv', tmp_path / 'a.csv', '--save-ranking', tmp_path / 'r.npz', *common,
+    )  # fmt: skip
+    (result,) = [r for r in load_results(out) if r['img_name'] == '0.jpg']
+    assert result['bboxes'].tolist() == [[4, 6, 20, 46, 1], [22, 8, 38, 48, 1]]
+    assert result['query_boxes'].tolist() == [[22, 8, 38, 48]]
+    # The query's box is the second annotated one, so its feature is too.
+    assert abs(result['query_feats']['alignps'] - result['feats']['alignps'][1:]).max() < 1e-5
+    assert (tmp_path / 'a.csv').read_text().startswith('protocol,feature,mAP')
+    assert (tmp_path / 'r.npz').is_file()
+    assert 'recall 100.00' in capsys.readouterr().out
+
+
+def train(capsys, data, tmp_path, *arguments, **more):
+    return refused(
+        capsys, 'train.py', CONFIG, '--work-dir', tmp_path / 'w', *arguments, *options(data, **more)
+    )
+
+
+def test_identity_beyond_the_table(data, tmp_path, capsys):
+    more = dict(model__bbox_head__loss_reid__oim__num_pids=2)
+    line = train(capsys, data, tmp_path, **more)
+    assert 'person_id up to 3' in line and 'loss_reid.oim.num_pids=4' in line
+    assert not (tmp_path / 'w').exists()
+
+
+def test_annotation_without_identity(data, tmp_path, capsys):
+    edit(data / 'train.json', lambda c: c['annotations'][3].pop('person_id'))
+    line = train(capsys, data, tmp_path)
+    assert 'train.json' in line and 'person_id' in line and '3' in line
+    assert not (tmp_path / 'w').exists()
+
+
+def test_box_outside_the_picture(data, tmp_path, capsys):
+    edit(data / 'train.json', lambda c: c['annotations'][3].update(bbox=[500, 6, 16, 40]))
+    line = train(capsys, data, tmp_path)
+    assert 'train.json' in line and '500' in line
+
+
+def test_empty_training_set(data, tmp_path, capsys):
+    edit(data / 'train.json', lambda c: c['annotations'].clear())
+    assert 'train.json' in train(capsys, data, tmp_path)
+
+
+def test_missing_json_and_picture(data, tmp_path, capsys):
+    (data / 'pics/3.jpg').unlink()
+    assert '3.jpg' in train(capsys, data, tmp_path)
+    (data / 'train.json').unlink()
+    assert 'train.json' in train(capsys, data, tmp_path)
+
+
+def test_truncated_json(data, tmp_path, capsys):
+    text = (data / 'train.json').read_text()
+    (data / 'train.json').write_text(text[: len(text) // 2])
+    assert 'train.json' in train(capsys, data, tmp_path)
+
+
+def test_truncated_picture_at_test(trained, data, capsys):
+    picture = data / 'pics/3.jpg'
+    picture.write_bytes(picture.read_bytes()[:200])
+    line = refused(capsys, 'test_ps.py', CONFIG, trained / 'run/latest.pth', *options(data))
+    assert '3.jpg' in line
+
+
+def test_checkpoint_of_another_model(trained, capsys):
+    line = refused(
+        capsys, 'test_ps.py', CONFIG, trained / 'run/latest.pth',
+        *options(trained / 'data', model__neck__output='conv3x3'),
+    )  # fmt: skip
+    assert 'latest.pth' in line and 'neck.fpn_convs' in line
+
+
+def test_missing_and_broken_checkpoint(trained, tmp_path, capsys):
+    common = options(trained / 'data')
+    assert 'none.pth' in refused(capsys, 'test_ps.py', CONFIG, tmp_path / 'none.pth', *common)
+    whole = (trained / 'run/latest.pth').read_bytes()
+    (tmp_path / 'half.pth').write_bytes(whole[: len(whole) // 2])
+    assert 'half.pth' in refused(capsys, 'test_ps.py', CONFIG, tmp_path / 'half.pth', *common)
+
+
+def test_results_of_another_dataset(trained, data, tmp_path, capsys):
+    out = tmp_path / 'results.pkl'
+    call('test_ps.py', CONFIG, trained / 'run/latest.pth', '--out', out, *options(trained / 'data'))
+    edit(data / 'train.json', lambda c: c['images'].pop())
+    edit(data / 'train.json', lambda c: [c['annotations'].pop() for _ in range(3)])
+    line = refused(capsys, 'test_ps.py', CONFIG, '--results', out, *options(data))
+    assert '10 results for 9 images' in line
+
+
+def test_unknown_option_and_config(tmp_path, capsys):
+    line = refused(capsys, 'train.py', CONFIG, '--cfg-options', 'optimizer.rl=1')
+    assert 'optimizer.rl' in line and 'lr' in line
+    assert 'nowhere.py' in refused(capsys, 'test_ps.py', 'nowhere.py', 'x.pth')
+
+
+def test_pretrained_file_that_is_not_there(data, tmp_path, capsys):
+    more = {'model__backbone__init_cfg__checkpoint': tmp_path / 'none.pth'}
+    line = refused(
+        capsys, 'train.py', CONFIG, '--work-dir', tmp_path / 'w',
+        *options(data, model__backbone__init_cfg__type='Pretrained', **more),
+    )  # fmt: skip
+    assert 'none.pth' in line
