@@ -1,5 +1,5 @@
 # A small NAE that learns the drawn scenes from scratch on two CPU cores in minutes. A step takes
-# 0.6 of the time of one of alignps_tiny, so six epochs take the time of that one's four.
+# 0.6 of the time of one of alignps_tiny, so twelve epochs take the time of eight.
 _base_ = [
     '../_base_/models/nae_branch_tiny.py',
     '../_base_/datasets/synthetic.py',

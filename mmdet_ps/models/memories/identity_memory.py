@@ -24,6 +24,11 @@ class IdentityMemory(nn.Module):
         normalize: Whether each update ends with L2 normalisation of the prototype.
     """
 
+    table: Tensor
+    queue: Tensor
+    pointer: Tensor
+    touched: Tensor
+
     def __init__(
         self,
         num_pids: int,
