@@ -1,4 +1,5 @@
-# Section IV-B of the paper; what it leaves open (gradient clip, no decay on biases) is the authors'.
+# Section IV-B of the paper; gradient clip and biases without decay, which it leaves open, are the
+# authors'.
 optimizer = dict(
     type='SGD',
     lr=0.001,
