@@ -215,6 +215,6 @@ def make_camera(seed: int, index: int, width: int, height: int) -> Camera:
         slope=slope,
         tint=_tint(rng, index),
         gamma=float(rng.uniform(0.9, 1.15)),
-        blur=float(relative * rng.uniform(0.35, 0.9)),
-        noise=float(rng.uniform(1.5, 5.0)),
+        blur=float(relative * rng.uniform(0.3, 0.7)),
+        noise=float(rng.uniform(1.0, 3.5)),
     )

@@ -18,6 +18,8 @@ from .wardrobe import Wardrobe, draw_wardrobe
 SMALLEST, LARGEST = 0.15, 0.84
 MIN_VISIBLE = 0.35
 _TRIES = 40
+_IN_GROUPS = 0.15
+_MOSTLY_FREE = 0.3
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,13 @@ def _hidden(place: _Place, nearer: Sequence[_Place], size: tuple[int, int]) -> f
 
 
 def _draw_place(rng: np.random.Generator, camera: Camera, size: tuple[int, int]) -> _Place:
-    """A place on the ground, for heights even on a log scale; some are cut by the border."""
+    """A place on the ground, for heights spread on a log scale; some are cut by the border."""
     width, height = size
-    tall = height * float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+    tall = height * float(SMALLEST * (LARGEST / SMALLEST) ** rng.beta(1.6, 1.6))
     foot = camera.foot_row(tall)
     margin = 0.12 * tall
     x = rng.uniform(-0.2 * margin, width + 0.2 * margin)
-    if rng.random() > 0.12:
+    if rng.random() > 0.1:
         x = rng.uniform(margin, width - margin)
     return _Place(float(x), foot, tall * float(rng.uniform(0.93, 1.07)))
 
@@ -82,15 +84,15 @@ def _arrange(rng, camera: Camera, count: int, size: tuple[int, int]) -> list[_Pl
         for _ in range(count):
             options = [_draw_place(rng, camera, size) for _ in range(4)]
             # People come in groups: often the first place tried is beside somebody.
-            if places and rng.random() < 0.3:
+            if places and rng.random() < _IN_GROUPS:
                 mate = places[int(rng.integers(len(places)))]
-                shift = rng.choice([-1, 1]) * rng.uniform(0.2, 0.4) * mate.height
+                shift = rng.choice([-1, 1]) * rng.uniform(0.24, 0.42) * mate.height
                 near = _Place(
                     mate.x + shift, mate.foot + rng.normal(0, 0.01) * size[1], mate.height
                 )
                 options = [near, *options]
             for place in options:
-                if _worst([*places, place], size) < 0.5:
+                if _worst([*places, place], size) < _MOSTLY_FREE:
                     break
             places.append(place)
         worst = _worst(places, size)
@@ -143,7 +145,7 @@ def _attempt(rng, camera: Camera, wardrobes: Sequence[Wardrobe | None]) -> Scene
     places = _arrange(rng, camera, len(wardrobes), (width, height))
     who = rng.permutation(len(wardrobes))
     things = [(place, int(index), '') for place, index in zip(places, who, strict=True)]
-    for _ in range(int(rng.poisson(1.6))):
+    for _ in range(int(rng.poisson(1.2))):
         things.append((_draw_place(rng, camera, (width, height)), -1, str(rng.choice(PROPS))))
     owner = np.full((height, width), -1, np.int32)
     boxes = np.zeros((len(wardrobes), 4), np.int64)
