@@ -46,8 +46,8 @@ def _why_unreadable(error: Exception) -> str:
     wanted = re.search(r'GLOBAL ([\w.]+)', text)
     if isinstance(error, pickle.UnpicklingError) and wanted:
         return (
-            f'asks for {wanted[1]} while it is read, which is neither tensor nor plain value: refused, '
-            'since that can run code (--trust reads a file of your own)'
+            f'asks for {wanted[1]} while it is read, which is neither tensor nor plain value: '
+            'refused, since that can run code (--trust reads a file of your own)'
         )
     reason = (text.splitlines() or [''])[0].split('. ')[0]
     detail = f' ({reason})' if reason and 'Weights only' not in reason else ''

@@ -27,20 +27,15 @@ _RENAMED = {
     r'mi_estimator\.T_func\.(\d+\.\w+)': r'mutual.0.estimator.\1',
 }
 
-# Memories of the detector, beside those of its heads that they double.
-_DOUBLES = {
-    'labeled_matching_layer.lookup_table': _TABLE,
-    'loss_oim.lut': 'roi_head.bbox_head.loss_oim.lut',
-    'loss_oim.cq': 'roi_head.bbox_head.loss_oim.cq',
-}
-_QUEUE_REASON = (
-    'training state of which only 64 of 256 channels were ever written; the queue starts empty'
-)
 _DROPPED = {
     r'neck\.fpn_convs\.[1-4]\..*': 'pyramid level P4 - P7; people are found on P3 alone',
     r'bbox_head\.scales\.[1-4]\.scale': 'pyramid level P4 - P7; people are found on P3 alone',
-    r'bbox_head\.unlabeled_matching_layer\.(queue|tail)': _QUEUE_REASON,
-    r'unlabeled_matching_layer\.(queue|tail)': f'second memory; {_QUEUE_REASON}',
+    r'bbox_head\.unlabeled_matching_layer\.(queue|tail)': (
+        'training state of which only 64 of 256 channels were ever written; the queue starts empty'
+    ),
+    r'((un)?labeled_matching_layer|loss_oim)\.\w+': (
+        'a second memory, beside those of the heads; sized for CUHK-SYSU on PRW too, so never used'
+    ),
     r'roi_head\.bbox_head\.fc_cls\.(weight|bias)': (
         "not used; a RoI's class is read from the norm of its embedding"
     ),
@@ -118,22 +113,6 @@ def _new_name(name: str) -> str:
     return name
 
 
-def _without_doubles(state: dict[str, Tensor], done: Conversion) -> dict[str, Tensor]:
-    """Leave one of each memory: the head's, or the detector's where the head's is empty."""
-    state = dict(state)
-    for double, name in _DOUBLES.items():
-        if double not in state:
-            continue
-        spare = state.pop(double)
-        if name not in state or (spare.any() and not state[name].any()):
-            state[name] = spare
-            done.placed[double] = _new_name(name)
-            done.dropped[name] = f'empty; {double} is taken in its place'
-        else:
-            done.dropped[double] = f'second memory; {name} is kept'
-    return state
-
-
 def convert(state: dict[str, Tensor], target: dict[str, Tensor]) -> Conversion:
     """Account for every tensor of a published file and every tensor of the model.
 
@@ -150,7 +129,7 @@ def convert(state: dict[str, Tensor], target: dict[str, Tensor]) -> Conversion:
     """
     done = Conversion()
     unknown = []
-    for name, tensor in _without_doubles(state, done).items():
+    for name, tensor in state.items():
         new = _new_name(name)
         reason = next((why for what, why in _DROPPED.items() if re.fullmatch(what, name)), None)
         if reason:
@@ -159,8 +138,7 @@ def convert(state: dict[str, Tensor], target: dict[str, Tensor]) -> Conversion:
             unknown.append(name)
         else:
             done.state_dict[new] = tensor
-            if new not in done.placed.values():
-                done.placed[name] = new
+            done.placed[name] = new
     _add_fresh(done, target)
     missing = [name for name in target if name not in done.state_dict]
     faults = [
