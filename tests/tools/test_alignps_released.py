@@ -11,7 +11,7 @@ from ..models.converters.released import ROOT, blank_state, build
 
 def run(*args):
     command = [sys.executable, 'tools/model_converters/alignps_released.py', *map(str, args)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
 def errors(done):
