@@ -1,6 +1,7 @@
 """Ablation leaves as models: at full size without memory, and narrow with one step done."""
 
 import json
+import logging
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,7 +108,9 @@ def _stepped(model):
     # Otherwise a residual branch starts at zero, and lets no gradient past in the first step.
     cfg.backbone.zero_init_residual = False
     model = build_detector(cfg)
+    logging.disable(logging.INFO)  # mmcv would print a paragraph a parameter.
     model.init_weights()
+    logging.disable(logging.NOTSET)
     for module in model.modules():
         # Against a memory of zeros every embedding is as good as another.
         if isinstance(module, IdentityMemory):
