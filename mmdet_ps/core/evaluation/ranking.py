@@ -109,49 +109,65 @@ def near_cells(sims: np.ndarray, hits: Hits, error: float) -> tuple[np.ndarray, 
     return np.concatenate(rows), np.concatenate(columns)
 
 
-def average_precisions(sims: np.ndarray, hits: Hits, num_truths: np.ndarray) -> np.ndarray:
-    """Average precision times recall of each row, (B,) float64.
+def measure(sims: np.ndarray, hits: Hits, num_truths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average precision times recall, and the rank of the best true positive, of each row.
 
-    That is the sum of the precisions at the true positives over the number of ground truths. With
-    equal similarities as one step, precision at a true positive is the share of true positives
+    The first is the sum of the precisions at the true positives over the number of ground truths.
+    With equal similarities as one step, precision at a true positive is the share of true positives
     among all detections that are at least as similar.
+
+    Args:
+        sims: (B, L).
+        hits: the true positives.
+        num_truths: (B,) ground truths of each row.
+
+    Returns:
+        (B,) float64, and (B,) int64 from 0 on, -1 without a true positive.
     """
+    ranks = np.full(len(sims), -1, np.int64)
     if len(hits.rows) == 0:
-        return np.zeros(len(sims))
+        return np.zeros(len(sims)), ranks
+    best = np.flatnonzero(np.diff(hits.rows, prepend=-1))
+    # One pass over the rows for both: what is better than the best is asked together with the rest.
+    rows = np.concatenate([hits.rows, hits.rows[best]])
+    scores = np.concatenate([hits.sims, _above(hits.sims[best])])
+    order = np.argsort(rows, kind='stable')
+    counts = np.empty(len(rows), np.int64)
+    counts[order] = count_at_least(sims, rows[order], scores[order])
+    at_least, better = np.split(counts, [len(hits.rows)])
+
     same = (np.diff(hits.rows) == 0) & (np.diff(hits.sims) == 0)
     ends = np.append(np.flatnonzero(~same), len(hits.rows) - 1)
     last = ends[np.searchsorted(ends, np.arange(len(hits.rows)))]
     as_good = last + 1 - np.searchsorted(hits.rows, hits.rows)
-    precision = as_good / count_at_least(sims, hits.rows, hits.sims)
-    total = np.bincount(hits.rows, precision, minlength=len(sims))
-    return total / np.maximum(num_truths, 1)
+    total = np.bincount(hits.rows, as_good / at_least, minlength=len(sims))
+    ranks[hits.rows[best]] = better + _tied_before(
+        sims, hits.rows[best], hits.columns[best], at_least[best] - better
+    )
+    return total / np.maximum(num_truths, 1), ranks
 
 
-def ranks_of(
-    sims: np.ndarray, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray
+def ranks_of(sims: np.ndarray, hits: Hits) -> np.ndarray:
+    """Rank, from 0, of each true positive; equal similarities keep their order in the gallery."""
+    better = count_at_least(sims, hits.rows, _above(hits.sims))
+    equal = count_at_least(sims, hits.rows, hits.sims) - better
+    return better + _tied_before(sims, hits.rows, hits.columns, equal)
+
+
+def _above(scores: np.ndarray) -> np.ndarray:
+    """The next larger float32 of each."""
+    return np.nextafter(scores, np.float32(np.inf))
+
+
+def _tied_before(
+    sims: np.ndarray, rows: np.ndarray, columns: np.ndarray, equal: np.ndarray
 ) -> np.ndarray:
-    """Rank, from 0, of single detections; equal similarities keep their order in the gallery.
-
-    Args:
-        sims: (B, L).
-        rows: (h,) ascending.
-        columns: (h,).
-        scores: (h,) their similarities.
-    """
-    better = count_at_least(sims, rows, np.nextafter(scores, np.float32(np.inf)))
-    tied = count_at_least(sims, rows, scores) - better > 1
-    for i in np.flatnonzero(tied):
-        better[i] += np.count_nonzero(sims[rows[i], : columns[i]] == scores[i])
-    return better
-
-
-def first_ranks(sims: np.ndarray, hits: Hits) -> np.ndarray:
-    """Rank, from 0, of the best true positive of each row, (B,) int64; -1 without one."""
-    ranks = np.full(len(sims), -1, np.int64)
-    best = np.flatnonzero(np.diff(hits.rows, prepend=-1))
-    rows = hits.rows[best]
-    ranks[rows] = ranks_of(sims, rows, hits.columns[best], hits.sims[best])
-    return ranks
+    """How many of the ``equal`` similarities in the row stand before the column."""
+    before = np.zeros(len(rows), np.int64)
+    for i in np.flatnonzero(equal > 1):
+        row = sims[rows[i]]
+        before[i] = np.count_nonzero(row[: columns[i]] == row[columns[i]])
+    return before
 
 
 def count_at_least(sims: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -24,11 +24,10 @@ from .gallery import (
 from .protocol import SearchProtocol
 from .ranking import (
     Hits,
-    average_precisions,
     best_columns,
     choose_hits,
     find_candidates,
-    first_ranks,
+    measure,
     near_cells,
     ranks_of,
 )
@@ -179,8 +178,8 @@ def _rank(
         if block.error:
             near = near_cells(block.sims, hits, block.error)
             sharpen(block, layout, queries, *near)
-        outcome.ap[span] = average_precisions(block.sims, hits, outcome.num_truths[span])
-        outcome.first[span] = first_ranks(block.sims, hits)
+        ap, first = measure(block.sims, hits, outcome.num_truths[span])
+        outcome.ap[span], outcome.first[span] = ap, first
         outcome.num_hits[span] = np.bincount(hits.rows, minlength=len(block.sims))
         if details:
             _keep_details(outcome, block, hits, layout)
@@ -196,7 +195,7 @@ def _make_room(outcome: SearchOutcome, num: int, truths: int) -> None:
 
 
 def _keep_details(outcome: SearchOutcome, block: Block, hits: Hits, layout: Layout) -> None:
-    outcome.truth_ranks[hits.truths] = ranks_of(block.sims, hits.rows, hits.columns, hits.sims)
+    outcome.truth_ranks[hits.truths] = ranks_of(block.sims, hits)
     gallery = layout.gallery
     for row, (query, sims) in enumerate(enumerate(block.sims, block.first)):
         if not outcome.found[query]:
