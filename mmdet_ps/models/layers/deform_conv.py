@@ -104,7 +104,7 @@ def sampled_deform_conv2d(
     ).to(x.dtype)
     if out_channels <= in_channels and out_h * out_w >= height * width:
         by_tap = weight.permute(2, 3, 0, 1).reshape(taps * out_channels, in_channels, 1, 1)
-        mapped = F.conv2d(x, by_tap).view(n * taps, out_channels, height, width)
+        mapped = F.conv2d(x, by_tap).reshape(n * taps, out_channels, height, width)
         out = F.grid_sample(mapped, grid.flatten(0, 1), align_corners=False)
         out = out.view(n, taps, out_channels, out_h, out_w)
         if mask is not None:
@@ -112,10 +112,10 @@ def sampled_deform_conv2d(
         out = out.sum(dim=1)
     else:
         read = F.grid_sample(x, grid.flatten(1, 2), align_corners=False)
-        read = read.view(n, in_channels, taps, out_h, out_w)
+        read = read.reshape(n, in_channels, taps, out_h, out_w)
         if mask is not None:
             read = read * mask[:, None]
-        columns = read.view(n, in_channels * taps, out_h, out_w)
+        columns = read.reshape(n, in_channels * taps, out_h, out_w)
         out = F.conv2d(columns, weight.reshape(out_channels, in_channels * taps, 1, 1))
     return out if bias is None else out + bias.view(1, -1, 1, 1)
 

@@ -65,6 +65,14 @@ def test_map_one_pixel_wide(height, width):
     assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize('in_channels', [4, 8])
+def test_channels_last(in_channels):
+    torch.manual_seed(0)
+    layer = DCN(in_channels, 6, kernel_size=3, padding=1)
+    x = torch.randn(2, in_channels, 7, 9)
+    torch.testing.assert_close(layer(x.contiguous(memory_format=torch.channels_last)), layer(x))
+
+
 def test_whole_offsets_keep_their_cell():
     """The slope at a whole coordinate is that of the cell to its right, whatever the width."""
     for width in (1, 2, 3, 60, 63, 188, 511):
