@@ -1,4 +1,4 @@
-"""Rows of all processes, where each process holds another number of them."""
+"""What several processes tell each other: rows, of which each has another number, and flags."""
 
 from typing import Any
 
@@ -84,3 +84,22 @@ def mean_over_processes(value: Tensor) -> Tensor:
     value = value.clone()
     dist.all_reduce(value)
     return value / world_size
+
+
+def any_process(condition: bool, device: torch.device) -> bool:
+    """Whether a condition holds on any process; ``device`` is what they communicate from."""
+    if get_dist_info()[1] == 1:
+        return condition
+    flag = torch.tensor(int(condition), device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return bool(flag)
+
+
+def gather_items(items: list[Any]) -> list[Any]:
+    """Concatenate small lists of plain values of all processes in order of rank."""
+    world_size = get_dist_info()[1]
+    if world_size == 1:
+        return items
+    everyone: list[Any] = [None] * world_size
+    dist.all_gather_object(everyone, items)
+    return [item for part in everyone for item in part]

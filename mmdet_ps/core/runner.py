@@ -16,10 +16,12 @@ from mmcv.runner import RUNNERS, EpochBasedRunner, Fp16OptimizerHook
 from mmcv.runner import load_state_dict as load_what_fits
 from mmcv.runner.checkpoint import get_state_dict, weights_to_cpu
 from mmcv.runner.hooks import GradientCumulativeOptimizerHook
-from torch import Tensor, nn
+from torch import nn
 
 from ..utils.checkpoint import fit_weights, load_checkpoint_file, state_dict_of
+from .buffers import BufferSnapshot, all_finite
 from .checkpoints import write_checkpoint
+from .dist import any_process, gather_items
 from .randomness import STEP, seed_generators
 
 STOPPED = 'stopped.pth'
@@ -41,14 +43,6 @@ def _notice_sigterm() -> Iterator[Callable[[], bool]]:
         yield came.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@torch.no_grad()
-def _all_finite(tensors: list[Tensor]) -> bool:
-    """Whether every number is finite, with one wait for the device."""
-    # A sum takes over what is not finite in any of its terms.
-    sums = [tensor.sum(dtype=torch.float64) for tensor in tensors if tensor.is_floating_point()]
-    return not sums or bool(torch.stack(sums).sum().isfinite())
 
 
 @RUNNERS.register_module()
@@ -75,6 +69,10 @@ class ResumableRunner(EpochBasedRunner):
         **kwargs: Of mmcv's ``EpochBasedRunner``; ``meta['seed']`` is the run's seed.
     """
 
+    meta: dict[str, Any]
+    _epoch: int
+    _iter: int
+
     def __init__(
         self, *args: Any, max_nonfinite: int = 10, trust: bool = False, **kwargs: Any
     ) -> None:
@@ -90,7 +88,7 @@ class ResumableRunner(EpochBasedRunner):
         self._in_step = False
         self._skipping = False
         self._bad_in_a_row = 0
-        self._snapshot: list[tuple[Tensor, Tensor]] = []
+        self._snapshot: BufferSnapshot | None = None
         self._asked_to_stop: Callable[[], bool] = lambda: False
 
     @property
@@ -151,19 +149,20 @@ class ResumableRunner(EpochBasedRunner):
         if not train_mode:
             super().run_iter(data_batch, train_mode, **kwargs)
             return
-        self._remember_buffers()
+        self._snapshot = self._snapshot or BufferSnapshot(self.model)
+        self._snapshot.take()
         self.outputs = self.model.train_step(data_batch, self.optimizer, **kwargs)
         log_vars = self.outputs['log_vars']
         bad = [name for name, value in log_vars.items() if not math.isfinite(value)]
         # A deformable layer reads nothing where an offset is not a number, and so can hide from the
         # loss what batch norm before it has taken in.
-        if not _all_finite([buffer for buffer, _ in self._snapshot]):
+        if not self._snapshot.is_finite():
             bad.append('buffers')
-        self._skipping = self._anyone(bool(bad))
+        self._skipping = any_process(bool(bad), self.outputs['loss'].device)
         if not self._skipping:
             self.log_buffer.update(log_vars, self.outputs['num_samples'])
             return
-        self._restore_buffers()
+        self._snapshot.restore()
         # Its backward pass reaches no parameter, so a step of the optimizer moves none.
         self.outputs['loss'] = torch.zeros_like(self.outputs['loss']).requires_grad_()
         self._count_skip(', '.join(bad) or 'buffers of another process')
@@ -178,26 +177,6 @@ class ResumableRunner(EpochBasedRunner):
             if not (skip and isinstance(hook, Fp16OptimizerHook)):
                 getattr(hook, fn_name)(self)
 
-    @torch.no_grad()
-    def _remember_buffers(self) -> None:
-        if not self._snapshot:
-            self._snapshot = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
-        for buffer, copy in self._snapshot:
-            copy.copy_(buffer)
-
-    @torch.no_grad()
-    def _restore_buffers(self) -> None:
-        for buffer, copy in self._snapshot:
-            buffer.copy_(copy)
-
-    def _anyone(self, condition: bool) -> bool:
-        """Whether it holds on any process."""
-        if self.world_size == 1:
-            return condition
-        flag = torch.tensor(int(condition), device=next(self.model.parameters()).device)
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-        return bool(flag)
-
     def _refuse_nonfinite_gradient(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         """Empty the step of the optimizer where a gradient is not finite.
 
@@ -207,12 +186,13 @@ class ResumableRunner(EpochBasedRunner):
         grads = [p.grad for p in parameters if p.grad is not None]
         if not grads:
             return
-        if _all_finite(grads):
+        if all_finite(grads):
             self._bad_in_a_row = 0
             return
         for parameter in parameters:
             parameter.grad = None
-        self._restore_buffers()
+        if self._snapshot:
+            self._snapshot.restore()
         self._count_skip('gradient')
 
     def _count_skip(self, what: str) -> None:
@@ -239,15 +219,11 @@ class ResumableRunner(EpochBasedRunner):
         metas = self.data_batch['img_metas']
         metas = metas.data[0] if hasattr(metas, 'data') else metas
         names = [meta.get('ori_filename') or str(meta.get('filename')) for meta in metas]
-        if self.world_size == 1:
-            return names
-        everyone: list[Any] = [None] * self.world_size
-        dist.all_gather_object(everyone, names)
-        return [name for part in everyone for name in part]
+        return gather_items(names)
 
     def _stop_if_asked(self) -> None:
         # A signal reaches the processes at different steps: they stop after the same one.
-        asked = self._anyone(self._asked_to_stop())
+        asked = any_process(self._asked_to_stop(), next(self.model.parameters()).device)
         turns = [
             hook.cumulative_iters
             for hook in self.hooks

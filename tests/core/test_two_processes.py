@@ -6,7 +6,15 @@ from mmcv import ConfigDict
 from mmdet.models import build_detector
 from torch import nn
 
+from mmdet_ps.core.dist import mean_over_processes
 from mmdet_ps.core.parallel import wrap_model
+from mmdet_ps.models.losses import (
+    DiversityLoss,
+    KLMutualLoss,
+    MutualInformationLoss,
+    OIMLoss,
+)
+from mmdet_ps.models.losses.identity_means import common_identity_means
 
 from .processes import gathered
 
@@ -17,11 +25,22 @@ GN = dict(type='GN', num_groups=2)
 
 
 def alignps(mining='all'):
-    """Group norm throughout: the statistics of batch norm are those of a process's own pictures."""
+    """A small model in which rounding stays rounding.
+
+    With group norm, since the statistics of batch norm are those of a process's own pictures, and
+    without deformable layers, whose gradient jumps where an offset passes a whole pixel.
+    """
     return dict(
         type='AlignPS',
         backbone=dict(type='ResNet', depth=18, base_channels=4, out_indices=(1, 2, 3), norm_cfg=GN),
-        neck=dict(type='AFA', in_channels=[8, 16, 32], out_channels=8, out_levels=[3]),
+        neck=dict(
+            type='AFA',
+            in_channels=[8, 16, 32],
+            out_channels=8,
+            lateral='conv3x3',
+            output='conv3x3',
+            out_levels=[3],
+        ),
         bbox_head=dict(
             type='FCOSReIDHead',
             num_classes=1,
@@ -51,7 +70,7 @@ def pictures(step):
     for count in crowds:
         corner = torch.rand(count, 2, generator=generator) * 30
         size = torch.rand(count, 2, generator=generator) * 15 + 16
-        boxes.append(torch.cat((corner, corner + size), dim=1))
+        boxes.append(torch.cat((corner, corner + size), dim=1).double())
         pids.append(torch.randint(-1, NUM_PIDS, (count,), generator=generator))
     if step % 5 == 4:
         for nobody in (pids[:2], pids[2:], pids)[step // 5 % 3]:
@@ -62,11 +81,11 @@ def pictures(step):
 def train(part, distributed, mining):
     """Losses, gradients, memory and weights of ``STEPS`` steps on the pictures in ``part``."""
     torch.manual_seed(0)
-    # In double precision, so that 20 steps do not multiply the rounding of another order of sums;
-    # boxes, re-id losses and memory stay in float32, as they insist on it.
-    model = build_detector(ConfigDict(alignps(mining))).train().double()
-    memory = model.bbox_head.loss_reid.oim.memory.float()
-    model = wrap_model(model, distributed)
+    # In double precision, so that 20 steps do not multiply the rounding of another order of sums.
+    # Code that insists on float32 is overruled; this process has nothing else to do.
+    torch.Tensor.float = torch.Tensor.double
+    model = wrap_model(build_detector(ConfigDict(alignps(mining))).train().double(), distributed)
+    memory = model.module.bbox_head.loss_reid.oim.memory
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     trace = []
     for step in range(STEPS):
@@ -96,6 +115,7 @@ def train(part, distributed, mining):
 
 
 def train_on_rank(mining):
+    torch.distributed.init_process_group('gloo')
     rank = torch.distributed.get_rank()
     return train(slice(2 * rank, 2 * rank + 2), True, mining)
 
@@ -123,3 +143,67 @@ def test_pictures_hold_the_hard_cases():
     half = [(sum(n[:2]), sum(n[2:]), sum(c)) for n, c in zip(labelled, crowds, strict=True)]
     assert any(a == 0 and b for a, b, _ in half)
     assert any(a == b == 0 and people for a, b, people in half)
+
+
+class Branches(nn.Module):
+    """Two branches as those of ROI-AlignPS, with every loss that they share."""
+
+    def __init__(self):
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Linear(5, 6) for _ in range(2))
+        self.oims = nn.ModuleList(OIMLoss(NUM_PIDS, 4, 6) for _ in range(2))
+        self.mutual = nn.ModuleList(
+            loss(feat_channels=(6, 6))
+            for loss in (MutualInformationLoss, KLMutualLoss, DiversityLoss)
+        )
+
+    def forward(self, people, pids):
+        feats = [branch(people) for branch in self.branches]
+        losses = [oim(x, pids) for oim, x in zip(self.oims, feats, strict=True)]
+        means = common_identity_means(feats[0], pids, feats[1], pids)
+        return torch.stack(losses + [loss(*means, self.oims) for loss in self.mutual])
+
+
+def train_branches(distributed):
+    """Losses, gradients and buffers of nine steps, three of them MINE's for the features."""
+    torch.manual_seed(0)
+    model = module = Branches()
+    part = slice(None)
+    if distributed:
+        torch.distributed.init_process_group('gloo')
+        rank = torch.distributed.get_rank()
+        model = nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+    trace = []
+    for step in range(9):
+        generator = torch.Generator().manual_seed(step)
+        people = torch.randn(8, 5, generator=generator)
+        pids = torch.randint(-1, NUM_PIDS, (8,), generator=generator)
+        split = [3, 0, 5, 8][step % 4]
+        if step == 4:
+            pids[:split] = -1
+        if distributed:
+            part = slice(0, split) if rank == 0 else slice(split, None)
+        losses = model(people[part], pids[part])
+        optimizer.zero_grad()
+        losses.sum().backward()
+        trace.append(
+            dict(
+                losses=mean_over_processes(losses.detach()),
+                grads=[parameter.grad.clone() for parameter in module.parameters()],
+                buffers=[buffer.clone() for buffer in module.buffers()],
+            )
+        )
+        for loss in module.mutual:
+            loss.before_optimizer_step(optimizer)
+        optimizer.step()
+    return trace
+
+
+def test_losses_between_branches(tmp_path):
+    """Mutual information with its turns, KL, diversity: each is that of the whole batch."""
+    (one,) = gathered(tmp_path / 'one', 1, train_branches, False)
+    two = gathered(tmp_path / 'two', 2, train_branches, True)
+    torch.testing.assert_close(two[0], one, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(two[1], one, rtol=1e-5, atol=1e-5)
+    assert all(step['losses'][2] != 0 for step in one)
