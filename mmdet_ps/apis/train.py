@@ -93,14 +93,21 @@ def choose_precision(cfg: Config) -> None:
         cfg.fp16 = None
 
 
-def choose_checkpoint(cfg: Config, rank: int = 0) -> None:
+def choose_checkpoint(cfg: Config, rank: int = 0, trust: bool = False) -> None:
     """Put the newest whole checkpoint of the work directory into ``resume_from`` on auto-resume.
 
     The first process looks and tells the others.
 
     Raises:
         FileNotFoundError: ``resume_from`` or ``load_from`` names no file.
+        ValueError: A runner of mmcv, which runs code from checkpoints, without ``trust``.
     """
+    named = cfg.get('resume_from') or cfg.get('load_from')
+    if named and not trust and cfg.runner.type != 'ResumableRunner':
+        raise ValueError(
+            f'runner.type={cfg.runner.type} runs the config that a checkpoint holds when it '
+            'resumes: set runner.type=ResumableRunner, or give --trust for checkpoints of your own'
+        )
     for key in ('resume_from', 'load_from'):
         if cfg.get(key) and not Path(cfg[key]).is_file():
             raise FileNotFoundError(f'{key}={cfg[key]}: no such checkpoint file on this machine')
@@ -189,7 +196,7 @@ def train(
     rank, world_size = get_dist_info()
     cfg.gpu_ids = range(world_size) if distributed else [0]
     cfg.device = get_device()
-    choose_checkpoint(cfg, rank)
+    choose_checkpoint(cfg, rank, trust)
     # The data and the model come before the work directory: bad input leaves nothing behind.
     dataset = build_dataset(cfg.data.train)
     cfg.seed = choose_seed(cfg, seed)
@@ -216,7 +223,7 @@ def train(
     environment = '\n'.join(f'{key}: {value}' for key, value in collect_env().items())
     logger.info(f'Environment:\n{environment}\n\nConfig:\n{text}')
     logger.info(f'Processes: {world_size}, seed: {cfg.seed}, deterministic: {deterministic}')
-    if trust:
+    if trust and cfg.runner.type == 'ResumableRunner':
         cfg.runner.trust = True
     if cfg.get('bf16'):
         train_in_bfloat16(model)

@@ -133,6 +133,8 @@ class ResumableRunner(EpochBasedRunner):
         if hasattr(data_loader.sampler, 'start_at'):
             data_loader.sampler.start_at(self.epoch, first)
         for self._inner_iter, self.data_batch in enumerate(data_loader, first):
+            if self._inner_iter == length:
+                break  # mmdet's own loader, under its own tools, cannot leave batches out.
             seed_generators(self.seed, STEP, self.rank, self.iter)
             self.call_hook('before_train_iter')
             self.run_iter(self.data_batch, train_mode=True, **kwargs)

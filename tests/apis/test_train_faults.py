@@ -204,6 +204,14 @@ def test_config_in_a_checkpoint_is_not_run(data, tmp_path):
     assert not (tmp_path / 'ran').exists()
 
 
+def test_runner_that_would_run_it_is_refused(data, tmp_path, capsys):
+    saved = tmp_path / 'some.pth'
+    torch.save(dict(state_dict={}), saved)
+    cfg = tiny_config(data, tmp_path, runner__type='EpochBasedRunner', load_from=str(saved))
+    line = one_line(capsys, lambda: train(cfg, seed=0, validate=False))
+    assert 'EpochBasedRunner' in line and 'ResumableRunner' in line and '--trust' in line
+
+
 def test_resume_from_weights_alone(data, tmp_path, capsys):
     cfg = tiny_config(data, tmp_path, runner__max_epochs=1, checkpoint_config__save_optimizer=False)
     train(cfg, seed=0, validate=False)
