@@ -28,4 +28,4 @@ model = dict(
         ),
     ),
 )
-evaluation = dict(interval=8)
+evaluation = dict(interval=7)

@@ -29,6 +29,7 @@ from mmdet_ps.core.runner import TrainingStopped
 from mmdet_ps.datasets.loader import build_dataloader
 from mmdet_ps.models.losses import OIMLoss
 from mmdet_ps.utils.io import atomic_write
+from mmdet_ps.utils.logs import without_info
 
 
 def init_processes(launcher: str, cfg: Config) -> bool:
@@ -205,9 +206,8 @@ def train(
         torch.use_deterministic_algorithms(True, warn_only=True)
     model = build_detector(cfg.model)
     check_num_pids(model, dataset)
-    logging.disable(logging.INFO)  # mmcv would print a paragraph a parameter.
-    model.init_weights()
-    logging.disable(logging.NOTSET)
+    with without_info():
+        model.init_weights()
     model.CLASSES = dataset.CLASSES
 
     work_dir = Path(cfg.work_dir)

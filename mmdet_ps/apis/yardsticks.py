@@ -16,6 +16,7 @@ from mmcv import Config
 from mmdet.apis import set_random_seed
 from torch.utils.data import Dataset
 
+from ..utils.logs import without_info
 from ..utils.pictures import decode_picture
 from .test import build_test_set, load_model, run_model
 
@@ -61,7 +62,8 @@ def describe_boxes(
     set_random_seed(seed)
     model = load_model(cfg, checkpoint)
     if checkpoint is None:
-        model.init_weights()
+        with without_info():
+            model.init_weights()
     given = _BoxesOf(build_test_set(cfg, gt_boxes=True), boxes)
     return [result['feats'] for result in run_model(model, given, cfg)]
 

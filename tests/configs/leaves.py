@@ -1,7 +1,6 @@
 """Ablation leaves as models: at full size without memory, and narrow with one step done."""
 
 import json
-import logging
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +11,7 @@ from mmcv import Config, ConfigDict
 from mmdet.models import build_detector
 
 from mmdet_ps.models.memories import IdentityMemory
+from mmdet_ps.utils.logs import without_info
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 ABLATIONS = CONFIGS / 'ablations'
@@ -108,9 +108,8 @@ def _stepped(model):
     # Otherwise a residual branch starts at zero, and lets no gradient past in the first step.
     cfg.backbone.zero_init_residual = False
     model = build_detector(cfg)
-    logging.disable(logging.INFO)  # mmcv would print a paragraph a parameter.
-    model.init_weights()
-    logging.disable(logging.NOTSET)
+    with without_info():
+        model.init_weights()
     for module in model.modules():
         # Against a memory of zeros every embedding is as good as another.
         if isinstance(module, IdentityMemory):

@@ -1,4 +1,4 @@
-# Eight epochs of 480 scenes are 960 iterations of batch 4.
+# Seven epochs of 480 scenes are 840 iterations of batch 4.
 optimizer = dict(
     type='AdamW',
     lr=0.002,
@@ -14,5 +14,5 @@ lr_config = dict(
     warmup_iters=40,
     warmup_ratio=0.1,
 )
-runner = dict(type='ResumableRunner', max_epochs=8)
+runner = dict(type='ResumableRunner', max_epochs=7)
 auto_scale_lr = dict(enable=False, base_batch_size=4)
