@@ -17,7 +17,7 @@ PAGES = ['README.md', 'CONTRIBUTING.md', 'data/README.md', 'work_dirs/README.md'
 @pytest.mark.parametrize('page', PAGES)
 def test_named_files_exist(page):
     named = re.findall(
-        r'(?:tools|configs|requirements)/[\w/.{},-]+\.(?:py|sh|txt)', page_text(page)
+        r'(?<![\w/])(?:tools|configs|requirements)/[\w/.{},-]+\.(?:py|sh|txt)', page_text(page)
     )
     recipes = re.compile(r'NAME|TABLE|mine\.py')
     for path in {path for name in named for path in expand(name) if not recipes.search(path)}:
