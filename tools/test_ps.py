@@ -1,11 +1,20 @@
 """Test a person search model, or evaluate results that were saved."""
 
 import argparse
-from pathlib import Path
 
 from mmcv import DictAction
 
 from mmdet_ps.utils.cli import run_tool
+
+# What a config's ``evaluation`` says to the evaluator; the rest is for the hook in training.
+EVALUATION_KEYS = (
+    'gallery_sizes',
+    'score_thr',
+    'query_feature',
+    'class_weighted',
+    'skip_repeated',
+    'cbgm',
+)
 
 
 def gallery_size(text: str) -> int | str:
@@ -67,11 +76,7 @@ def parse_args() -> argparse.Namespace:
 
 def evaluation_options(args: argparse.Namespace, cfg: dict) -> dict:
     """Join the config's evaluation settings with those of the command line."""
-    options = {
-        key: value
-        for key, value in cfg.items()
-        if key in ('gallery_sizes', 'score_thr', 'query_feature', 'cbgm')
-    }
+    options = {key: value for key, value in cfg.items() if key in EVALUATION_KEYS}
     given = dict(
         gallery_sizes=args.gallery_sizes,
         score_thr=args.score_thr,
@@ -94,7 +99,7 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     options = evaluation_options(args, cfg.get('evaluation', {}))
     if args.results:
-        dataset = build_test_set(cfg)
+        dataset = build_test_set(cfg, check_pictures=False)
         results = load_results(args.results, trust=args.trust)
     else:
         distributed = init_processes(args.launcher, cfg)
@@ -103,8 +108,7 @@ def main() -> None:
         dataset = build_test_set(cfg, args.use_gt_boxes, gt_box_queries)
         # A protocol that cannot be read should not cost a pass over the test set first.
         dataset.load_protocols(options.get('gallery_sizes'))
-        tmpdir = str(Path(cfg.get('work_dir') or 'work_dirs') / '.test_parts')
-        results = run_model(model, dataset, cfg, distributed, tmpdir)
+        results = run_model(model, dataset, cfg, distributed, cfg.get('work_dir') or 'work_dirs')
         if results is None:
             return
         if args.out:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcv import Config
+from mmcv.cnn import INITIALIZERS
 from mmcv.runner import HOOKS, OPTIMIZERS, RUNNERS
 from mmcv.runner.hooks import CheckpointHook, LrUpdaterHook, OptimizerHook
 from mmdet.core import EvalHook
@@ -13,6 +14,7 @@ from mmdet.datasets import DATASETS, PIPELINES
 from mmdet.models.builder import MODELS
 from mmdet.utils import replace_cfg_vals, update_data_root
 
+from mmdet_ps.core.evaluation import evaluate_results
 from mmdet_ps.datasets import PersonSearchDataset
 
 # Keys that a config may have and ours leave out.
@@ -33,11 +35,11 @@ OPTIONAL_KEYS = {
 # What reads a section that names no type of its own.
 READERS = {
     'checkpoint_config': [CheckpointHook],
-    'evaluation': [EvalHook, PersonSearchDataset.evaluate],
+    'evaluation': [EvalHook, PersonSearchDataset.evaluate, evaluate_results],
     'lr_config': [LrUpdaterHook],
     'optimizer_config': [OptimizerHook],
 }
-REGISTRIES = (MODELS, DATASETS, PIPELINES, HOOKS, RUNNERS, OPTIMIZERS)
+REGISTRIES = (MODELS, DATASETS, PIPELINES, HOOKS, RUNNERS, OPTIMIZERS, INITIALIZERS)
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -60,8 +62,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise FileNotFoundError(f'{path}: no such config file; the ones that exist are in configs/')
     try:
         cfg = Config.fromfile(str(path))
-    except (SyntaxError, AttributeError, OSError) as error:
+    except (SyntaxError, AttributeError, NameError, ImportError, OSError) as error:
         raise ValueError(f'{path}: not a config file ({error})') from error
+    lacking = [section for section in ('model', 'data') if section not in cfg]
+    if lacking:
+        raise ValueError(f'{path}: not a config of a model, it has no {" and no ".join(lacking)}')
     cfg = replace_cfg_vals(cfg)
     update_data_root(cfg)
     if options:

@@ -1,8 +1,12 @@
 """Testing a trained model: its results on a dataset, and their evaluation."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import torch.distributed as dist
 from mmcv import Config
+from mmcv.runner import get_dist_info
 from mmdet.apis import multi_gpu_test, single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
 from mmdet.models import build_detector
@@ -36,13 +40,16 @@ def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.M
     return model.eval()
 
 
-def build_test_set(cfg: Config, gt_boxes: bool = False, query_boxes: bool = False) -> Any:
+def build_test_set(
+    cfg: Config, gt_boxes: bool = False, query_boxes: bool = False, check_pictures: bool = True
+) -> Any:
     """Build the test dataset, which hands given boxes to the network where asked to.
 
     Args:
         cfg: Config with ``data.test``.
         gt_boxes: Whether the annotated boxes are described instead of detections.
         query_boxes: Whether the queries' boxes are described besides.
+        check_pictures: Whether every picture has to be there; without a model none is needed.
 
     Returns:
         The dataset.
@@ -52,7 +59,18 @@ def build_test_set(cfg: Config, gt_boxes: bool = False, query_boxes: bool = Fals
         test_cfg = use_given_boxes(test_cfg, 'gt')
     if query_boxes:
         test_cfg = use_given_boxes(test_cfg, 'query')
-    return build_dataset(test_cfg, dict(test_mode=True))
+    defaults = {} if check_pictures else dict(check_pictures=False)
+    return build_dataset(test_cfg, dict(test_mode=True, **defaults))
+
+
+def _new_folder(parent: str) -> str:
+    """Make a folder of this run's own, whose name all processes learn from the first."""
+    name = [None]
+    if get_dist_info()[0] == 0:
+        Path(parent).mkdir(parents=True, exist_ok=True)
+        name = [tempfile.mkdtemp(prefix='.test_parts.', dir=parent)]
+    dist.broadcast_object_list(name)
+    return name[0]
 
 
 def run_model(
@@ -60,7 +78,7 @@ def run_model(
     dataset: Any,
     cfg: Config,
     distributed: bool = False,
-    tmpdir: str | None = None,
+    parts: str = 'work_dirs',
 ) -> list[dict] | None:
     """Run a model over a dataset.
 
@@ -70,7 +88,7 @@ def run_model(
         cfg: Config with ``data``: ``samples_per_gpu`` and ``workers_per_gpu`` of
             ``data.test_dataloader`` or of ``data``.
         distributed: Whether processes share the pictures.
-        tmpdir: Folder that all processes see, for their parts of the results.
+        parts: Folder that all processes see; their parts of the results go into a new one in it.
 
     Returns:
         One dict a picture in the dataset's order, with ``img_name``; None on processes other than
@@ -81,7 +99,7 @@ def run_model(
     loader = build_dataloader(dataset, dist=distributed, shuffle=False, **loader_cfg)
     wrapped = wrap_model(model, distributed)
     if distributed:
-        results = multi_gpu_test(wrapped, loader, tmpdir)
+        results = multi_gpu_test(wrapped, loader, _new_folder(parts))
     else:
         results = single_gpu_test(wrapped, loader)
     if results is not None:

@@ -27,6 +27,7 @@ from mmdet_ps.core.parallel import wrap_model
 from mmdet_ps.core.precision import train_in_bfloat16
 from mmdet_ps.core.runner import TrainingStopped
 from mmdet_ps.datasets.loader import build_dataloader
+from mmdet_ps.datasets.pipelines import use_given_boxes
 from mmdet_ps.models.losses import OIMLoss
 from mmdet_ps.utils.io import atomic_write
 from mmdet_ps.utils.logs import without_info
@@ -198,6 +199,8 @@ def train(
     cfg.gpu_ids = range(world_size) if distributed else [0]
     cfg.device = get_device()
     choose_checkpoint(cfg, rank, trust)
+    if cfg.get('evaluation', {}).get('query_feature') == 'gt_box':
+        cfg.data.val = use_given_boxes(cfg.data.val, 'query')
     # The data and the model come before the work directory: bad input leaves nothing behind.
     dataset = build_dataset(cfg.data.train)
     cfg.seed = choose_seed(cfg, seed)

@@ -42,6 +42,7 @@ class PersonSearchDataset(CocoDataset):
             others than the query's, only the query's). The first gives the main numbers.
         max_corrupt: distinct broken pictures that training replaces by others before it gives up.
             At test every broken picture is an error.
+        check_pictures: whether every picture has to be there; saved results are evaluated without.
         **kwargs: those of ``mmdet.datasets.CocoDataset`` (``data_root``, ``img_prefix``,
             ``test_mode``, ``filter_empty_gt``, ...).
 
@@ -62,6 +63,7 @@ class PersonSearchDataset(CocoDataset):
         query_file: str | None = None,
         gallery_sizes: int | str | Sequence[int | str] | None = None,
         max_corrupt: int = 10,
+        check_pictures: bool = True,
         **kwargs: Any,
     ):
         super().__init__(ann_file, pipeline, **kwargs)
@@ -77,7 +79,8 @@ class PersonSearchDataset(CocoDataset):
                 f'annotations as data.train.ann_file, or set data.train.filter_empty_gt=False to '
                 f'train on pictures without people'
             )
-        self._check_pictures()
+        if check_pictures:
+            self._check_pictures()
         # Shared with the loader's workers, so that all of them count together.
         self._corrupt = torch.zeros(len(self), dtype=torch.bool).share_memory_()
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,9 @@ TINY = CONFIGS / 'synthetic/alignps_tiny.py'
         ('checkpoint_config.by_epoch', False),
         ('evaluation.interval', 1),
         ('evaluation.score_thr', 0.1),
+        ('evaluation.query_feature', 'gt_box'),
+        ('evaluation.class_weighted', True),
+        ('evaluation.cbgm.k1', 10),
         ('fp16', dict(loss_scale='dynamic')),
         ('fp16.loss_scale', 'dynamic'),
         ('log_config.interval', 10),
@@ -62,10 +67,31 @@ def test_missing_file():
         load_config('nowhere.py')
 
 
-def test_file_that_is_no_config(tmp_path):
-    (tmp_path / 'bad.py').write_text('model = dict(\n')
-    with pytest.raises(ValueError, match='bad.py: not a config file'):
+@pytest.mark.parametrize(
+    'text',
+    [
+        'model = dict(\n',
+        'model = nothing\n',
+        "custom_imports = dict(imports=['no_such_package'])\nmodel = data = dict()\n",
+        'model = dict()\n',
+    ],
+)
+def test_file_that_is_no_config(tmp_path, text):
+    (tmp_path / 'bad.py').write_text(text)
+    with pytest.raises(ValueError, match='bad.py: not a config'):
         load_config(tmp_path / 'bad.py')
+
+
+def test_initialiser_takes_its_own_arguments():
+    key = 'model.backbone.init_cfg.prefix'
+    cfg = load_config(CONFIGS / 'alignps/alignps_r50_prw.py', {key: 'backbone.'})
+    assert cfg.model.backbone.init_cfg.prefix == 'backbone.'
+
+
+def test_package_registers_where_mmdet_is_there():
+    """As a config with ``custom_imports=dict(imports=['mmdet_ps'])`` expects of mmdet's tools."""
+    code = "import mmdet.models, mmdet_ps\nassert mmdet.models.DETECTORS.get('AlignPS')\n"
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
 
 
 # A table.py holds what the leaves beside it share, and is no config of its own.

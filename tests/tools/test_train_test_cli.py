@@ -108,6 +108,30 @@ def test_saved_results_evaluate_to_the_same_numbers(trained, tmp_path, capsys):
     assert set(results[0]) == {'bboxes', 'feats', 'img_name'}
 
 
+def test_saved_results_need_no_pictures(trained, data, tmp_path, capsys):
+    out = tmp_path / 'results.pkl'
+    call('test_ps.py', CONFIG, trained / 'run/latest.pth', '--out', out, *options(trained / 'data'))
+    shutil.rmtree(data / 'pics')
+    call('test_ps.py', CONFIG, '--results', out, *options(data))
+    assert 'mAP' in capsys.readouterr().out
+
+
+def test_config_speaks_to_the_evaluator(trained, tmp_path):
+    out, numbers = tmp_path / 'results.pkl', tmp_path / 'a.json'
+    said = dict(evaluation__class_weighted=True, evaluation__skip_repeated=True)
+    common = options(trained / 'data', **said)
+    checkpoint = trained / 'run/latest.pth'
+    call('test_ps.py', CONFIG, checkpoint, '--out', out, '--json', numbers, *common)
+    settings = json.loads(numbers.read_text())['settings']
+    assert settings['class_weighted'] and settings['skip_repeated']
+
+
+def test_training_searches_with_the_queries_boxes(trained, tmp_path):
+    common = options(trained / 'data', evaluation__query_feature='gt_box')
+    call('train.py', CONFIG, '--work-dir', tmp_path / 'run', *common)
+    assert (tmp_path / 'run/epoch_1.pth').is_file()
+
+
 def test_given_boxes_and_other_outputs(trained, tmp_path, capsys):
     checkpoint, common = trained / 'run/latest.pth', options(trained / 'data')
     out = tmp_path / 'gt.pkl'

@@ -49,6 +49,10 @@ class SearchOptions:
     cbgm: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
+        if not np.isfinite(self.score_thr):
+            raise ValueError(
+                f'score_thr={self.score_thr}: a finite number is needed, 0..1 as scores'
+            )
         if self.query_feature not in QUERY_FEATURES:
             raise ValueError(
                 f'query_feature={self.query_feature!r} is unknown; '

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 
 NUM_CAMERAS = 6
+# Logarithmic: gains of the three channels, and of the whole picture from camera to camera. With
+# these, mean colours of true boxes reach 46 mAP in galleries of 50; without any, 64.
 TINT_STRENGTH = 0.12
 BRIGHTNESS_SPREAD = 0.1
 LEAST_SATURATION = 0.8
 
 _GROUNDS = ('tiles', 'asphalt', 'grass', 'planks', 'court', 'paving')
 _BACKDROPS = ('facade', 'park', 'skyline', 'shops', 'wall', 'facade')
-# A grey and a coloured base for the ground and for the backdrop of each kind of place.
 _GROUND_COLOURS = {
     'tiles': (168, 176, 182),
     'asphalt': (104, 102, 100),

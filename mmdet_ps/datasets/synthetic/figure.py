@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .canvas import Canvas, Texture, capsule, cloth, ellipse
+from .canvas import Canvas, capsule, cloth, ellipse
 from .pose import HEAD, HIP, NECK, SHOULDER, Limb, Pose, draw_pose
 from .wardrobe import HAIR_COLOURS, PALETTE, SKIN, Wardrobe
 
@@ -279,6 +279,3 @@ def draw_figure(rng: np.random.Generator, wardrobe: Wardrobe, height: float) -> 
     alone = cv2.resize(canvas.alpha, (width, tall), interpolation=cv2.INTER_AREA) > 0.5
     painter.suitcase()
     return Figure(canvas.finish(rng, (width, tall)), alone)
-
-
-__all__ = ['Figure', 'Texture', 'draw_figure']
