@@ -1,5 +1,6 @@
 """Training from a config, and what must hold before it begins."""
 
+import atexit
 import errno
 import logging
 import os
@@ -58,7 +59,14 @@ def init_processes(launcher: str, cfg: Config) -> bool:
         dist.init_process_group('gloo')
     else:
         raise ValueError(f'--launcher {launcher} needs GPUs; on CPUs use tools/dist_train.sh')
+    # A process that ends with the group's threads still running can be aborted at its exit.
+    atexit.register(_leave_processes)
     return True
+
+
+def _leave_processes() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def check_num_pids(model: nn.Module, dataset: Any) -> None:

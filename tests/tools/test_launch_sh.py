@@ -100,6 +100,7 @@ def test_two_processes_meet(tmp_path):
         'total = torch.tensor([dist.get_rank() + 1.0])\n'
         'dist.all_reduce(total)\n'
         'open(f"{__file__}.{dist.get_rank()}", "w").write(str(total.item()))\n'
+        'dist.destroy_process_group()\n'
     )
     command = f'source {TOOLS}/common.sh; run_distributed 2 {script}'
     subprocess.run(['bash', '-c', command], check=True, cwd='/', env=environ(), timeout=300)
