@@ -95,7 +95,9 @@ def main() -> None:
     from mmdet_ps.apis import build_test_set, init_processes, load_config, load_model, run_model
     from mmdet_ps.core.evaluation import format_table, write_csv, write_json
     from mmdet_ps.core.results_io import load_results, save_results
+    from mmdet_ps.utils.io import check_writable
 
+    check_writable(args.out, args.json, args.csv, args.save_ranking)
     cfg = load_config(args.config, args.cfg_options)
     options = evaluation_options(args, cfg.get('evaluation', {}))
     if args.results:

@@ -31,3 +31,23 @@ def atomic_write(path: str | os.PathLike, mode: str = 'wb') -> Iterator[IO[Any]]
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_writable(*paths: str | os.PathLike | None) -> None:
+    """Find out before a long computation that its results could not be saved.
+
+    Args:
+        *paths: Files to be written later; None where one is not asked for. Missing folders are
+            made.
+
+    Raises:
+        OSError: A path is a folder, or no file can be made beside it.
+    """
+    for path in (Path(path) for path in paths if path is not None):
+        if path.is_dir():
+            raise IsADirectoryError(f'{path}: is a folder, give the name of a file')
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise OSError(f'{path} cannot be written: {error.strerror}') from None

@@ -116,6 +116,12 @@ def test_saved_results_need_no_pictures(trained, data, tmp_path, capsys):
     assert 'mAP' in capsys.readouterr().out
 
 
+def test_unwritable_outputs_are_found_before_the_test(tmp_path, capsys):
+    for option in ('--out', '--json', '--csv', '--save-ranking'):
+        line = refused(capsys, 'test_ps.py', CONFIG, 'no_such.pth', option, tmp_path)
+        assert str(tmp_path) in line and 'name of a file' in line
+
+
 def test_config_speaks_to_the_evaluator(trained, tmp_path):
     out, numbers = tmp_path / 'results.pkl', tmp_path / 'a.json'
     said = dict(evaluation__class_weighted=True, evaluation__skip_repeated=True)

@@ -35,7 +35,9 @@ def main() -> None:
     from mmdet_ps.apis.yardsticks import measure_yardsticks
     from mmdet_ps.core.evaluation import format_table, write_json
     from mmdet_ps.core.results_io import load_results
+    from mmdet_ps.utils.io import check_writable
 
+    check_writable(args.json)
     cfg = load_config(args.config, args.cfg_options)
     options = {}
     score_thr = args.score_thr
