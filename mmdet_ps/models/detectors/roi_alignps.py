@@ -93,13 +93,7 @@ class ROIAlignPS(AlignPS):
     ) -> dict[str, Tensor]:
         """Compute the losses of both branches and those between them.
 
-        Args:
-            img: (N, 3, H, W), normalised and padded.
-            img_metas: One dict an image.
-            gt_bboxes: N tensors (G_i, 4), xyxy pixels of the resized image.
-            gt_labels: N tensors (G_i,) int64, all 0.
-            gt_bboxes_ignore: N tensors (I_i, 4), or None.
-            gt_pids: N tensors (G_i,) int64, -1 = no identity.
+        Takes what `AlignPS.forward_train` takes.
 
         Returns:
             Losses by name, the same names on every step: those of the AlignPS branch as in
