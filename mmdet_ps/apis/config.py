@@ -29,9 +29,20 @@ OPTIONAL_KEYS = {
     ],
     'data': ['train_dataloader', 'val_dataloader', 'test_dataloader', 'persistent_workers'],
     'optimizer': ['constructor', 'paramwise_cfg'],
+    'optimizer.paramwise_cfg': [
+        'custom_keys',
+        'bias_lr_mult',
+        'bias_decay_mult',
+        'norm_decay_mult',
+        'dwconv_decay_mult',
+        'dcn_offset_lr_mult',
+        'bypass_duplicate',
+    ],
     'log_config': ['interval', 'hooks'],
     'dist_params': ['backend', 'timeout', 'port'],
 }
+# Its keys are parts of parameters' names, which only the model knows.
+CUSTOM_KEYS = 'optimizer.paramwise_cfg.custom_keys'
 # What reads a section that names no type of its own.
 READERS = {
     'checkpoint_config': [CheckpointHook],
@@ -93,10 +104,11 @@ def _check_option(key: str, cfg: Config, merged: Config) -> None:
             path.append(part)
             continue
         names = list(known) if isinstance(known, dict) else []
-        if part not in names:
-            names += _accepted_names('.'.join(path), section)
+        here = '.'.join(path)
+        if part not in names and here != CUSTOM_KEYS:
+            names += _accepted_names(here, section)
             if part != 'type' and part not in names and (known is not None or path):
-                where = f' in {".".join(path)}' if path else ''
+                where = f' in {here}' if path else ''
                 near = difflib.get_close_matches(part, names, n=5, cutoff=0.5) or sorted(names)[:20]
                 raise KeyError(
                     f'--cfg-options {key}: the config has no {part!r}{where}; '
@@ -105,13 +117,16 @@ def _check_option(key: str, cfg: Config, merged: Config) -> None:
         known = known.get(part) if isinstance(known, dict) else None
         section = section[part]
         path.append(part)
-        if known is None and isinstance(section, dict) and 'type' not in section:
+        plain = isinstance(section, dict) and 'type' not in section
+        if known is None and plain and path[:2] != ['optimizer', 'paramwise_cfg']:
             return  # A new plain section, fp16=dict(...) say: its reader checks what is inside.
 
 
 def _accepted_names(path: str, section: Any) -> list[str]:
     """List the arguments that the reader of a config section takes."""
     names = list(OPTIONAL_KEYS.get(path, []))
+    if path.startswith(f'{CUSTOM_KEYS}.'):
+        names += ['lr_mult', 'decay_mult']
     readers = list(READERS.get(path, []))
     if isinstance(section, dict) and isinstance(section.get('type'), str):
         readers += [r.get(section['type']) for r in REGISTRIES if r.get(section['type'])]

@@ -33,6 +33,9 @@ TINY = CONFIGS / 'synthetic/alignps_tiny.py'
         ('data.train.pipeline.2.flip_ratio', 0.0),
         ('lr_config.warmup_iters', 3),
         ('optimizer_config.grad_clip.max_norm', 3),
+        ('optimizer.paramwise_cfg.norm_decay_mult', 0.0),
+        ('optimizer.paramwise_cfg.custom_keys.roi_head.lr_mult', 0.5),
+        ('optimizer.paramwise_cfg.custom_keys.conv_offset.decay_mult', 0.0),
     ],
 )
 def test_option_takes_effect(key, value):
@@ -54,6 +57,10 @@ def test_option_takes_effect(key, value):
         ('data.train.ann_fil', 'ann_file'),
         ('model.neck.fusions', 'fusion'),
         ('total_epochs', 'near names'),
+        ('optimizer.paramwise_cfg.norm_decay', 'norm_decay_mult'),
+        ('optimizer.paramwise_cfg.custom_keys.backbone.lr_mul', 'lr_mult'),
+        # Would be read as a section layer1 in that of backbone, which scales nothing.
+        ('optimizer.paramwise_cfg.custom_keys.backbone.layer1.lr_mult', 'lr_mult'),
     ],
 )
 def test_unknown_option_lists_near_names(key, near):
