@@ -1,4 +1,4 @@
 # As AlignPS, but what the paper leaves open is that of the authors' ROI-AlignPS.
 _base_ = './sgd_24e.py'
-optimizer = dict(paramwise_cfg=None)
+optimizer = dict(paramwise_cfg=dict(_delete_=True))
 optimizer_config = dict(grad_clip=dict(max_norm=10))
