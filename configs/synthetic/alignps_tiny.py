@@ -21,6 +21,17 @@ model = dict(
         feat_channels=64,
         stacked_convs=2,
         norm_cfg=dict(type='GN', num_groups=8),
+        # Distances, in strides, are cut off at 0 and get no gradient there: one that starts at 0
+        # and falls below it on every point stays there for good.
+        init_cfg=dict(
+            type='Normal',
+            layer='Conv2d',
+            std=0.01,
+            override=[
+                dict(type='Normal', name='conv_cls', std=0.01, bias_prob=0.01),
+                dict(type='Normal', name='conv_reg', std=0.01, bias=3.0),
+            ],
+        ),
         # At weight 1 the re-id losses swamp a detector that starts from nothing.
         loss_reid=dict(
             oim=dict(num_pids=240, queue_size=300, feat_channels=64, loss_weight=0.1),
