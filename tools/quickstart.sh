@@ -4,7 +4,7 @@
 # From a bare checkout to a trained model: sets up what is missing, makes synthetic person search
 # data, trains a small AlignPS on it, tests it on people that it has never seen, prints mAP and
 # top-1 beside three yardsticks, and draws ranked search results. A step that was done already is
-# left out, a training that was interrupted goes on.
+# left out unless the configs have changed, a training that was interrupted goes on.
 #
 #   --here, --cuda, --cpu   as in tools/setup.sh
 #   --force                 do every step again
@@ -57,7 +57,10 @@ step 'Making the data' "$DATA/annotation/pool.mat" \
   --test-images 160 --identities 320 --size 480x288 --seed 0 --force
 step 'Converting the data' "$DATA/train.json" \
   tools/dataset_converters/cuhk_sysu.py "$DATA" --force
-((!force)) || rm -f "$RUN"/*.pth # other data or --force: not to be resumed from
+configs=$(find configs/_base_ "$CONFIG" -name '*.py' -print0 | sort -z | xargs -0 cat | cksum)
+[[ $(cat "$RUN/.quickstart/configs" 2>/dev/null) == "$configs" ]] || force=1
+((!force)) || rm -f "$RUN"/*.pth # other data, other configs or --force: not to be resumed from
+printf '%s\n' "$configs" >"$RUN/.quickstart/configs"
 step 'Training' "$RUN/latest.pth" \
   tools/train.py "$CONFIG" --work-dir "$RUN" --seed 0 --auto-resume
 step 'Testing' "$RUN/results.json" \

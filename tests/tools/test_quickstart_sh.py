@@ -33,6 +33,10 @@ def checkout(tmp_path):
     for name in ('common.sh', 'quickstart.sh'):
         shutil.copy(TOOLS / name, tmp_path / 'tools')
     program(tmp_path / 'tools', 'setup.sh', f'echo "$@" >{tmp_path}/set_up')
+    for config in ('_base_/schedules/tiny.py', 'synthetic/alignps_tiny.py'):
+        path = tmp_path / 'configs' / config
+        path.parent.mkdir(parents=True)
+        path.write_text('lr = 1\n')
     (tmp_path / '.venv').mkdir()
     program(tmp_path / '.venv' / 'bin', 'python', PYTHON)
     return tmp_path
@@ -78,6 +82,15 @@ def test_interrupted_training_goes_on(checkout):
     result, ran = quickstart(checkout)
     assert result.returncode == 0 and ran == STEPS[2:]
     assert (checkout / 'found').read_text() == 'work_dirs/alignps_tiny/latest.pth\n'
+
+
+@pytest.mark.parametrize('config', ['_base_/schedules/tiny.py', 'synthetic/alignps_tiny.py'])
+def test_changed_config_is_trained_anew(checkout, config):
+    quickstart(checkout)
+    (checkout / 'configs' / config).write_text('lr = 2\n')
+    assert quickstart(checkout)[1] == STEPS[2:]
+    assert (checkout / 'found').read_text() == ''
+    assert quickstart(checkout)[1] == []
 
 
 def test_lost_output_is_made_again_with_all_after_it(checkout):
