@@ -16,7 +16,8 @@ nae_branch = dict(
             in_channels=192,
             c4_channels=96,
             feat_channels=64,
-            loss_reid=dict(num_pids=240, queue_size=300, feat_channels=64, loss_weight=0.1),
+            loss_bbox=dict(loss_weight=1.0),
+            loss_reid=dict(num_pids=240, queue_size=300, feat_channels=64, loss_weight=0.2),
         ),
     ),
     train_cfg=dict(
