@@ -1,20 +1,12 @@
 """Test a person search model, or evaluate results that were saved."""
 
 import argparse
+from dataclasses import fields
 
 from mmcv import DictAction
 
+from mmdet_ps.core.evaluation import SearchOptions
 from mmdet_ps.utils.cli import run_tool
-
-# What a config's ``evaluation`` says to the evaluator; the rest is for the hook in training.
-EVALUATION_KEYS = (
-    'gallery_sizes',
-    'score_thr',
-    'query_feature',
-    'class_weighted',
-    'skip_repeated',
-    'cbgm',
-)
 
 
 def gallery_size(text: str) -> int | str:
@@ -76,7 +68,9 @@ def parse_args() -> argparse.Namespace:
 
 def evaluation_options(args: argparse.Namespace, cfg: dict) -> dict:
     """Join the config's evaluation settings with those of the command line."""
-    options = {key: value for key, value in cfg.items() if key in EVALUATION_KEYS}
+    # The rest of a config's ``evaluation`` is for the hook in training.
+    known = {'gallery_sizes', *(field.name for field in fields(SearchOptions))}
+    options = {key: value for key, value in cfg.items() if key in known}
     given = dict(
         gallery_sizes=args.gallery_sizes,
         score_thr=args.score_thr,

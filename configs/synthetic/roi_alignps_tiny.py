@@ -1,5 +1,5 @@
-# A small ROI-AlignPS: alignps_tiny with the branch of nae_tiny. Five epochs take
-# the CPU time of the seven of alignps_tiny.
+# A small ROI-AlignPS: alignps_tiny with the branch of nae_tiny. Five epochs take the CPU
+# time of the seven of alignps_tiny.
 _base_ = ['./alignps_tiny.py', '../_base_/models/nae_branch_tiny.py']
 model = dict(
     type='ROIAlignPS',
