@@ -22,6 +22,7 @@ from mmcv import Config
 
 from mmdet_ps.utils.io import atomic_write
 
+from ..core.runner import STOPPED
 from .config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -262,7 +263,6 @@ def _run(config: Path, settings: Settings, seed: int) -> Run:
     options = [] if share == cfg.data.samples_per_gpu else [f'data.samples_per_gpu={share}']
     if settings.iterations is not None:
         options += [
-            'runner.type=IterBasedRunner',
             'runner.max_epochs=None',
             f'runner.max_iters={settings.iterations}',
             'checkpoint_config.by_epoch=False',
@@ -376,6 +376,8 @@ def _do(step: Step, run: Run, lock: int) -> str | None:
     if code:
         return f'{step.title} ended with {code}: {_last_words(log)} ({log})'
     if step.title == 'training':
+        if (run.folder / 'latest.pth').resolve().name == STOPPED:
+            return 'training was stopped by SIGTERM and is saved; the same command goes on with it'
         seconds = None if checkpoints else round(time.monotonic() - started, 1)
         with atomic_write(run.trained, 'w') as stream:
             json.dump(dict(row=run.name, seconds=seconds, gpus=run.gpus), stream)

@@ -47,7 +47,7 @@ def _notice_sigterm() -> Iterator[Callable[[], bool]]:
 
 @RUNNERS.register_module()
 class ResumableRunner(EpochBasedRunner):
-    """Epoch-based training that can be stopped anywhere and goes on as if it had not been.
+    """Training by epochs that can be stopped anywhere and goes on as if it had not been.
 
     Whatever is random follows from the run's seed and the place in the run: the order of pictures
     and their augmentation in the loader (`mmdet_ps.datasets.loader`), and what the model draws in a
@@ -62,6 +62,9 @@ class ResumableRunner(EpochBasedRunner):
     On SIGTERM the step is finished, with it the gradient accumulation under way, the run is saved
     as ``stopped.pth`` and `TrainingStopped` is raised.
 
+    With ``max_iters`` in place of ``max_epochs`` it ends after that many iterations, if need be in
+    the middle of an epoch.
+
     Args:
         *args: Of mmcv's ``EpochBasedRunner``.
         max_nonfinite: Skipped steps in a row that end the run.
@@ -72,6 +75,7 @@ class ResumableRunner(EpochBasedRunner):
     meta: dict[str, Any]
     _epoch: int
     _iter: int
+    _max_iters: int
 
     def __init__(
         self, *args: Any, max_nonfinite: int = 10, trust: bool = False, **kwargs: Any
@@ -79,6 +83,9 @@ class ResumableRunner(EpochBasedRunner):
         super().__init__(*args, **kwargs)
         if max_nonfinite < 1:
             raise ValueError(f'runner.max_nonfinite={max_nonfinite}: at least 1')
+        self._limit: int | None = self._max_iters
+        if self._limit is not None and self._limit < 1:
+            raise ValueError(f'runner.max_iters={self._limit}: at least 1')
         self.max_nonfinite = max_nonfinite
         self.trust = trust
         self.meta = self.meta or {}
@@ -96,18 +103,31 @@ class ResumableRunner(EpochBasedRunner):
         """The model without its wrapper."""
         return self.model.module if is_module_wrapper(self.model) else self.model
 
-    def run(self, *args: Any, **kwargs: Any) -> None:
+    @property
+    def max_iters(self) -> int:
+        """Iterations of the whole training, once the loader is known."""
+        return self._limit or self._max_iters
+
+    def run(self, data_loaders: list[Any], workflow: list[tuple], **kwargs: Any) -> None:
         """Train.
+
+        Args:
+            data_loaders: One an entry of the workflow.
+            workflow: ``('train', 1)``, and ``('val', 1)`` if wanted.
+            **kwargs: Of the model's ``train_step``.
 
         Raises:
             TrainingStopped: After a SIGTERM; the run is saved.
             ChildProcessError: A data loader's worker process died.
             ValueError: ``max_nonfinite`` steps in a row were skipped.
         """
+        if self._limit:
+            loader = data_loaders[[mode for mode, _ in workflow].index('train')]
+            self._max_epochs = -(-self._limit // len(loader))
         guard = self.optimizer.register_step_pre_hook(self._refuse_nonfinite_gradient)
         try:
             with _notice_sigterm() as self._asked_to_stop:
-                super().run(*args, **kwargs)
+                super().run(data_loaders, workflow, **kwargs)
         except RuntimeError as error:
             if 'DataLoader worker' not in str(error) or 'Caught' in str(error):
                 raise
@@ -133,8 +153,9 @@ class ResumableRunner(EpochBasedRunner):
         if hasattr(data_loader.sampler, 'start_at'):
             data_loader.sampler.start_at(self.epoch, first)
         for self._inner_iter, self.data_batch in enumerate(data_loader, first):
-            if self._inner_iter == length:
-                break  # mmdet's own loader, under its own tools, cannot leave batches out.
+            # mmdet's own loader, under its own tools, cannot leave batches out.
+            if self._inner_iter == length or self.iter >= self.max_iters:
+                break
             seed_generators(self.seed, STEP, self.rank, self.iter)
             self.call_hook('before_train_iter')
             self.run_iter(self.data_batch, train_mode=True, **kwargs)
@@ -224,6 +245,8 @@ class ResumableRunner(EpochBasedRunner):
         return gather_items(names)
 
     def _stop_if_asked(self) -> None:
+        if self.iter >= self.max_iters:
+            return  # The training is over, and is saved and told as such.
         # A signal reaches the processes at different steps: they stop after the same one.
         asked = any_process(self._asked_to_stop(), next(self.model.parameters()).device)
         turns = [
@@ -255,7 +278,7 @@ class ResumableRunner(EpochBasedRunner):
         Args:
             out_dir: Folder.
             filename_tmpl: Name, in which ``{}`` is the number of epochs; by default ``iter_N.pth``
-                between two steps and ``epoch_N.pth`` after an epoch.
+                in the middle of an epoch and ``epoch_N.pth`` after it.
             save_optimizer: Whether the optimizer's state is saved, which a resume needs.
             meta: Further entries of ``meta``.
             create_symlink: Whether ``latest.pth`` is to point to the file.
@@ -267,7 +290,8 @@ class ResumableRunner(EpochBasedRunner):
         iterations = self.epoch * length + self._batches_done
         epochs, inner = divmod(iterations, length)
         if filename_tmpl is None:
-            filename_tmpl = f'iter_{iterations}.pth' if self._in_step else 'epoch_{}.pth'
+            between = self._in_step or inner
+            filename_tmpl = f'iter_{iterations}.pth' if between else 'epoch_{}.pth'
         model = self.bare_model
         content = dict(
             meta={

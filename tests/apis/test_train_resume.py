@@ -1,5 +1,6 @@
 """A run that is stopped and resumed is the run that never stopped, to the last bit."""
 
+import math
 import os
 import shutil
 import signal
@@ -98,6 +99,60 @@ def test_sigterm_waits_for_accumulated_gradients(data, tmp_path):
     )
     train(cfg, seed=3, deterministic=True, validate=False)
     assert state_of(tmp_path / 'stopped.pth')['place'][1] == 4
+
+
+@pytest.fixture(scope='module')
+def limited(data, tmp_path_factory):
+    """Seven iterations, in epochs of five, in one go."""
+    work_dir = tmp_path_factory.mktemp('limited')
+    train(limited_config(data, work_dir), seed=3, deterministic=True, validate=False)
+    return work_dir
+
+
+def limited_config(data, work_dir, **options):
+    limit = dict(runner__max_epochs=None, runner__max_iters=7, lr_config__warmup=None)
+    return tiny_config(data, work_dir, **(limit | options))
+
+
+def test_a_number_of_iterations(limited):
+    """The run ends in the middle of an epoch, and the learning rate at its lowest."""
+    assert {path.name for path in limited.glob('*.pth')} == {
+        'epoch_1.pth',
+        'iter_7.pth',
+        'latest.pth',
+    }
+    state = state_of(limited / 'iter_7.pth')
+    assert state['place'] == [1, 7, 2, 5, 3]
+    share = 0.5 * (1 + math.cos(math.pi * 6 / 7))
+    rate = max(group['lr'] for group in state['optimizer']['param_groups'])
+    assert rate == pytest.approx(0.002 * (0.01 + 0.99 * share))
+
+
+def test_no_iterations(data, tmp_path):
+    with pytest.raises(ValueError, match=r'runner\.max_iters=0: at least 1'):
+        train(limited_config(data, tmp_path, runner__max_iters=0), validate=False)
+
+
+@pytest.mark.parametrize('at', [2, 5, 6])
+def test_a_number_of_iterations_in_two_parts(data, limited, tmp_path, at):
+    """Stopped in the middle of an epoch, between two, or when the last iteration is done."""
+    hook = dict(type='TermAt', at=at)
+    train(
+        limited_config(data, tmp_path, custom_hooks=[hook]),
+        seed=3,
+        deterministic=True,
+        validate=False,
+    )
+    stopped = (tmp_path / 'stopped.pth').exists()
+    assert stopped == (at < 6)
+    assert stopped == (not (tmp_path / 'iter_7.pth').exists())
+    train(
+        limited_config(data, tmp_path, auto_resume=True),
+        deterministic=True,
+        validate=False,
+    )
+    assert (tmp_path / 'latest.pth').resolve().name == 'iter_7.pth'
+    same(state_of(tmp_path / 'iter_7.pth'), state_of(limited / 'iter_7.pth'))
 
 
 def test_another_seed_is_another_run(data, unbroken, tmp_path):

@@ -2,7 +2,7 @@
 
 FOLDER/ledger gets a line for each iteration that is saved and each test; FOLDER/hang names the
 config that stops before its second iteration until FOLDER/go is there; FOLDER/fail names one whose
-training ends on bad input.
+training ends on bad input; FOLDER/stop one that a SIGTERM ends before its second iteration.
 """
 
 import json
@@ -24,15 +24,22 @@ def train(folder, config, arguments, note):
     if asked(folder, 'fail', config):
         sys.exit('a long story\nerror: no picture with people is left')
     done = len(list(out.glob('iter_*.pth')))
+
+    def save(name):
+        (out / name).touch()
+        (out / 'latest.pth').unlink(missing_ok=True)
+        (out / 'latest.pth').symlink_to(name)
+
     for iteration in range(done + 1, 4):
+        if iteration == 2 and asked(folder, 'stop', config):
+            save('stopped.pth')
+            return
         if iteration == 2 and asked(folder, 'hang', config):
             note('hanging')
             until = time.monotonic() + 60
             while not (folder / 'go').exists() and time.monotonic() < until:
                 time.sleep(0.01)
-        (out / f'iter_{iteration}.pth').touch()
-        (out / 'latest.pth').unlink(missing_ok=True)
-        (out / 'latest.pth').symlink_to(f'iter_{iteration}.pth')
+        save(f'iter_{iteration}.pth')
         note(f'iteration {iteration}')
 
 

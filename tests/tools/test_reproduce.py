@@ -113,7 +113,7 @@ def test_overrides_are_those_of_the_configs(table):
         command = row.runs[0].steps()[0].command
         assert '--auto-resume' in command and '--no-validate' in command
         cfg = load_config(row.runs[0].config, options_of(command))
-        assert cfg.runner == dict(type='IterBasedRunner', max_iters=300, max_epochs=None)
+        assert cfg.runner == dict(type='ResumableRunner', max_iters=300, max_epochs=None)
         assert cfg.checkpoint_config == dict(interval=100, by_epoch=False, max_keep_ckpts=1)
         assert cfg.data.samples_per_gpu == 4
         assert cfg.lr_config.policy == 'CosineAnnealing' and cfg.lr_config.by_epoch is False
@@ -172,6 +172,19 @@ def test_killed_in_the_middle(work, how):
         time.sleep(0.1)
     done = Counter(line for line in ledger(work) if 'hanging' not in line)
     assert set(done.values()) == {1} and len(done) == 3 * 4
+
+
+def test_training_that_was_stopped_is_not_tested(work, capsys):
+    """A SIGTERM to the training alone: it is saved and ends well, but it is not at its end."""
+    (work / 'stop').write_text('oim_synthetic')
+    assert start(*TABLE4, '--rows', 'oim') == 1
+    assert 'stopped by SIGTERM and is saved' in capsys.readouterr().out
+    assert ledger(work) == ['oim_synthetic seed0 iteration 1']
+    (work / 'stop').unlink()
+    assert start(*TABLE4, '--rows', 'oim') == 0
+    assert ledger(work)[1:] == [
+        f'oim_synthetic seed0 {what}' for what in ('iteration 2', 'iteration 3', 'tested')
+    ]
 
 
 def test_half_written_checkpoint_is_not_resumed_from(work):
