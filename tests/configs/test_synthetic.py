@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmdet.models import build_head
+from mmcv.runner import build_optimizer
+from mmdet.models import build_detector, build_head
 
 from mmdet_ps.apis import load_config
 
-SYNTHETIC = Path(__file__).parents[2] / 'configs/synthetic'
+CONFIGS = Path(__file__).parents[2] / 'configs'
+SYNTHETIC = CONFIGS / 'synthetic'
 
 
 @pytest.mark.parametrize('name', ['alignps_tiny', 'roi_alignps_tiny'])
@@ -21,3 +23,18 @@ def test_every_distance_starts_with_a_gradient(name):
     assert (distances > 0).all()
     distances.sum().backward()
     assert (head.conv_reg.bias.grad > 0).all()
+
+
+@pytest.mark.parametrize('row, slowed', [('t1', 1), ('t2', 1), ('t3', 3), ('reid_first', 0)])
+def test_convolutions_of_a_reid_tower_learn_slowly(row, slowed):
+    """The one that gives the embedding, and two before it in a tower of its own."""
+    cfg = load_config(CONFIGS / f'ablations/table3_task/{row}_synthetic.py')
+    model = build_detector(cfg.model)
+    rates = {
+        id(g['params'][0]): g['lr'] for g in build_optimizer(model, cfg.optimizer).param_groups
+    }
+    slow = {name for name, p in model.named_parameters() if rates[id(p)] == 0.02 * cfg.optimizer.lr}
+    head = 'bbox_head.'
+    assert all(name.startswith((f'{head}conv_reid.', f'{head}reid_convs.')) for name in slow)
+    assert sum(name.endswith(('conv.weight', 'conv_reid.weight')) for name in slow) == slowed
+    assert rates[id(model.neck.lateral_convs[0].weight)] == cfg.optimizer.lr
