@@ -105,7 +105,10 @@ class ResumableRunner(EpochBasedRunner):
 
     @property
     def max_iters(self) -> int:
-        """Iterations of the whole training, once the loader is known."""
+        """Iterations of the whole training, once the loader is known.
+
+        Hooks that ask before the run get the limit too, which mmcv's ``run`` rounds up to epochs.
+        """
         return self._limit or self._max_iters
 
     def run(self, data_loaders: list[Any], workflow: list[tuple], **kwargs: Any) -> None:
@@ -145,7 +148,8 @@ class ResumableRunner(EpochBasedRunner):
         self.mode = 'train'
         self.data_loader = data_loader
         length = len(data_loader)
-        self._max_iters = self._max_epochs * length
+        # What mmcv's checkpoint hook looks at to save after the last iteration.
+        self._max_iters = self._limit or self._max_epochs * length
         first, self._done = round(self._done * length), Fraction(0)
         self._batches_done = first
         self._iter = self.epoch * length + first

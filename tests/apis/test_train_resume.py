@@ -128,6 +128,18 @@ def test_a_number_of_iterations(limited):
     assert rate == pytest.approx(0.002 * (0.01 + 0.99 * share))
 
 
+def test_last_iteration_is_saved_whatever_the_interval(data, limited, tmp_path):
+    by_iteration = dict(interval=4, by_epoch=False)
+    train(
+        limited_config(data, tmp_path, checkpoint_config=by_iteration),
+        seed=3,
+        deterministic=True,
+        validate=False,
+    )
+    assert {path.name for path in tmp_path.glob('iter_*.pth')} == {'iter_4.pth', 'iter_7.pth'}
+    same(state_of(tmp_path / 'iter_7.pth'), state_of(limited / 'iter_7.pth'))
+
+
 def test_no_iterations(data, tmp_path):
     with pytest.raises(ValueError, match=r'runner\.max_iters=0: at least 1'):
         train(limited_config(data, tmp_path, runner__max_iters=0), validate=False)
