@@ -1,35 +1,27 @@
-"""The runs behind the paper's tables: which a table needs, and doing those that are not done.
+"""The runs behind the paper's tables: which a table needs, and the commands of each.
 
 A table is a folder of ``configs/ablations``: ``table.py`` lists its rows, ``ROW_DATASET.py`` is the
 config of each. A run is one training and the test after it; rows of equal configs, in one table or
 in several, share their runs, since a run's folder is named by what its config says.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from mmcv import Config
 
-from mmdet_ps.utils.io import atomic_write
-
-from ..core.runner import STOPPED
 from .config import load_config
 
 ROOT = Path(__file__).parents[2]
 # Datasets, and how the names of their configs end.
 DATASETS = {'cuhk_sysu': 'cuhk', 'prw': 'prw', 'synthetic': 'synthetic'}
-# Seconds that a program has to end in when it is asked to.
-_PATIENCE = 20
+# Of a training on synthetic data, where no other number is asked for.
+SYNTHETIC_ITERATIONS = 300
 # What a config holds beside training and test: where things go and how often they are told.
 _UNTRAINED = ('work_dir', 'log_config', 'log_level', 'checkpoint_config', 'table', 'gpu_ids')
 
@@ -107,8 +99,19 @@ class Run:
         return self.folder / 'trained.json'
 
     def report(self) -> dict | None:
-        """Read the numbers, None before there are any."""
-        return json.loads(self.result.read_text()) if self.result.exists() else None
+        """Read the numbers, None before there are any.
+
+        Raises:
+            ValueError: The file is not what a test writes.
+        """
+        if not self.result.exists():
+            return None
+        try:
+            return json.loads(self.result.read_text())
+        except ValueError:
+            raise ValueError(
+                f'{self.result}: not a whole result; remove it, and the run is tested again'
+            ) from None
 
     def steps(self) -> list[Step]:
         """List the commands that are left to do."""
@@ -322,99 +325,3 @@ def check_data(table: Table) -> None:
                 f'{path}: no such file; data/README.md says how the dataset is made, and paths '
                 'count from the folder that the tool is started in'
             )
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[int | None]:
-    """Hold a run's folder; gives None where another process holds it.
-
-    The lock is handed to the programs that are started, so it also outlives a tool that was killed
-    while its training goes on.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / '.lock', 'w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield lock.fileno()
-
-
-def execute(run: Run) -> str | None:
-    """Do what is left of a run; first its parts, where it joins two.
-
-    Returns:
-        What went wrong in one line, None where the run is finished.
-    """
-    for part in run.parts:
-        failure = execute(part)
-        if failure:
-            return f'needs {part.name}: {failure}'
-    if not run.steps():
-        return None
-    with _locked(run.folder) as lock:
-        if lock is None:
-            return f'another process is at work in {run.folder}'
-        for step in run.steps():
-            failure = _do(step, run, lock)
-            if failure:
-                return failure
-    return None
-
-
-def _do(step: Step, run: Run, lock: int) -> str | None:
-    """Do a step; gives what went wrong."""
-    log = run.folder / f'{step.title}.log'
-    checkpoints = list(run.folder.glob('*.pth'))
-    if not (run.folder / 'latest.pth').exists():
-        # The link comes after the file: what is there without it was not written to its end.
-        while checkpoints:
-            checkpoints.pop().unlink()
-    started = time.monotonic()
-    code = _call(step.command, log, lock)
-    if code:
-        return f'{step.title} ended with {code}: {_last_words(log)} ({log})'
-    if step.title == 'training':
-        if (run.folder / 'latest.pth').resolve().name == STOPPED:
-            return 'training was stopped by SIGTERM and is saved; the same command goes on with it'
-        seconds = None if checkpoints else round(time.monotonic() - started, 1)
-        with atomic_write(run.trained, 'w') as stream:
-            json.dump(dict(row=run.name, seconds=seconds, gpus=run.gpus), stream)
-    if not step.done:
-        missing = ', '.join(path.name for path in step.made if not path.exists())
-        return f'{step.title} ended well but left no {missing} ({log})'
-    return None
-
-
-def _call(command: tuple[str, ...], log: Path, lock: int) -> int:
-    """Run a program to its end, and give its exit code; end it where this one is interrupted."""
-    path = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
-    environment = os.environ | dict(PYTHON=sys.executable, PYTHONPATH=os.pathsep.join(path))
-    with (
-        open(log, 'a') as output,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            pass_fds=[lock],
-        ) as program,
-    ):
-        try:
-            return program.wait()
-        except BaseException:
-            program.terminate()
-            try:
-                program.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                program.kill()
-            raise
-
-
-def _last_words(log: Path) -> str:
-    """The line of a log that says why a program ended."""
-    lines = [line.strip() for line in log.read_text(errors='replace').splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith('error: ')]
-    return (errors or lines or ['it said nothing'])[-1]

@@ -14,7 +14,7 @@ from typing import Any
 from mmdet_ps.core.evaluation.report import main_row
 from mmdet_ps.utils.io import atomic_write
 
-from .reproduce import Run, Settings, Table
+from .reproduce import SYNTHETIC_ITERATIONS, Run, Settings, Table
 
 METRICS = ('mAP', 'top1')
 NOTHING = '-'
@@ -92,6 +92,7 @@ def _numbers(run: Run) -> dict[str, Any] | None:
             if entry['protocol'] == row['protocol']
         },
         training_seconds=trained.get('seconds'),
+        training_gpus=trained.get('gpus', 1),
         folder=str(run.folder),
     )
 
@@ -115,10 +116,8 @@ def _cell(value: dict | float | None, sign: str = '') -> str:
 
 def columns(summary: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Lay a summary out as text: the head, and one list of cells a row."""
-    against = f'against {summary["reference"]}'
-    head = ['row']
-    for metric in ('mAP', 'top-1'):
-        head += [f'{metric} paper', f'{metric} ours', 'difference', against]
+    kinds = ('paper', 'ours', 'difference', f'against {summary["reference"]}')
+    head = ['row', *(f'{metric} {kind}' for metric in ('mAP', 'top-1') for kind in kinds)]
     head += ['detection AP', 'seeds']
     lines = []
     for row in summary['rows']:
@@ -142,12 +141,13 @@ def to_markdown(summary: dict[str, Any]) -> str:
     text = [f'### {summary["title"]} ({summary["dataset"]}{length})', '']
     text += [f'| {" | ".join(line)} |' for line in (head, ['---'] * len(head), *lines)]
     text.append('')
-    times = [run['training_seconds'] for row in summary['rows'] for run in row['runs']]
-    times = [seconds for seconds in times if seconds is not None]
-    if times:
+    timed = [run for row in summary['rows'] for run in row['runs'] if run['training_seconds']]
+    for gpus in sorted({run['training_gpus'] for run in timed}):
+        times = [run['training_seconds'] for run in timed if run['training_gpus'] == gpus]
         text += [
             f'Training took {statistics.fmean(times) / 60:.1f} minutes a run '
-            f'({min(times) / 60:.1f} - {max(times) / 60:.1f}, {len(times)} runs).',
+            f'({min(times) / 60:.1f} - {max(times) / 60:.1f}, {len(times)} runs) '
+            f'with --gpus {gpus}, {sum(times) * gpus / 3600:.1f} process hours in all.',
             '',
         ]
     text += [f'{row["label"]}: {row["failure"]}\n' for row in summary['rows'] if row['failure']]
@@ -161,6 +161,8 @@ def write_reports(summary: dict[str, Any], folder: Path) -> Path:
         The Markdown file.
     """
     stem = f'{summary["table"]}_{summary["dataset"]}'
+    if summary['iterations'] not in (None, SYNTHETIC_ITERATIONS):
+        stem += f'_{summary["iterations"]}'
     table = io.StringIO()
     head, lines = columns(summary)
     csv.writer(table, lineterminator='\n').writerows([head, *lines])

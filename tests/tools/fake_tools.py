@@ -2,7 +2,8 @@
 
 FOLDER/ledger gets a line for each iteration that is saved and each test; FOLDER/hang names the
 config that stops before its second iteration until FOLDER/go is there; FOLDER/fail names one whose
-training ends on bad input; FOLDER/stop one that a SIGTERM ends before its second iteration.
+training ends on bad input, FOLDER/crash one that crashes under torchrun, and FOLDER/stop one that a
+SIGTERM ends before its second iteration.
 """
 
 import json
@@ -23,6 +24,8 @@ def train(folder, config, arguments, note):
     out = option(arguments, '--work-dir')
     if asked(folder, 'fail', config):
         sys.exit('a long story\nerror: no picture with people is left')
+    if asked(folder, 'crash', config):
+        sys.exit(f'Traceback\n  here\nMemoryError: no room\n{"=" * 60}')
     done = len(list(out.glob('iter_*.pth')))
 
     def save(name):

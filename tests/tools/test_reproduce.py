@@ -1,6 +1,7 @@
 """The tool that fills the paper's tables, on programs that stand in for training and test."""
 
 import argparse
+import csv
 import importlib.util
 import json
 import multiprocessing
@@ -160,12 +161,13 @@ def test_killed_in_the_middle(work, how):
     os.kill(process.pid, how)
     process.join()
     if how == signal.SIGKILL:
-        # Its training goes on alone: a second tool leaves it alone, and does the rest.
-        assert start(*TABLE4) == 1
+        # Its training goes on alone: a second tool does the rest, and then what is left of it.
+        second = apart(*TABLE4)
+        wait_for(work, 'toim_synthetic seed0 tested')
         assert 'toim_no_lut_synthetic seed0 tested' not in ledger(work)
-        assert 'toim_synthetic seed0 tested' in ledger(work)
         (work / 'go').touch()
-        wait_for(work, 'toim_no_lut_synthetic seed0 iteration 3')
+        second.join()
+        assert second.exitcode == 0
     (work / 'hang').unlink()
     until = time.monotonic() + 30
     while start(*TABLE4) and time.monotonic() < until:
@@ -187,13 +189,45 @@ def test_training_that_was_stopped_is_not_tested(work, capsys):
     ]
 
 
-def test_half_written_checkpoint_is_not_resumed_from(work):
-    folder = folders('table4', iterations=300)['oim']
-    folder = work / 'work_dirs/reproduce' / folder.relative_to('runs')
+def run_folder(work, row):
+    folder = (
+        work / 'work_dirs/reproduce' / folders('table4', iterations=300)[row].relative_to('runs')
+    )
     folder.mkdir(parents=True)
-    (folder / 'iter_1.pth').touch()
+    return folder
+
+
+def test_checkpoints_without_a_link_are_gone_on_from(work):
+    """Such as those that were copied without their links."""
+    (run_folder(work, 'oim') / 'iter_1.pth').touch()
     assert start(*TABLE4, '--rows', 'oim') == 0
-    assert ledger(work)[0] == 'oim_synthetic seed0 iteration 1'
+    assert ledger(work)[0] == 'oim_synthetic seed0 iteration 2'
+
+
+def test_folder_that_cannot_be_used_fails_its_row_alone(work, capsys):
+    folder = run_folder(work, 'oim')
+    folder.rmdir()
+    folder.touch()
+    assert start(*TABLE4) == 1
+    out = capsys.readouterr().out
+    assert 'oim, seed 0 failed: [Errno 17] File exists:' in out and folder.parent.name in out
+    assert sum('tested' in line for line in ledger(work)) == 2
+
+
+def test_result_that_is_cut_off_is_named(work):
+    result = run_folder(work, 'oim') / 'result.json'
+    result.write_text('{"search": [')
+    with pytest.raises(ValueError, match=f'{result.parent.name}/result.json: not a whole result'):
+        start(*TABLE4)
+
+
+def test_other_numbers_of_iterations_have_tables_of_their_own(work):
+    start(*TABLE4, '--rows', 'oim')
+    before = (work / 'work_dirs/reproduce/table4_loss_synthetic.md').read_text()
+    start(*TABLE4, '--rows', 'toim', '--iterations', '600')
+    assert (work / 'work_dirs/reproduce/table4_loss_synthetic.md').read_text() == before
+    other = (work / 'work_dirs/reproduce/table4_loss_synthetic_600.md').read_text()
+    assert '600 iterations' in other and '| OIM | - | - |' in other
 
 
 def test_failing_row_is_reported_and_the_rest_goes_on(work, capsys):
@@ -207,7 +241,11 @@ def test_failing_row_is_reported_and_the_rest_goes_on(work, capsys):
     ]
     rows = json.loads((work / 'work_dirs/reproduce/table4_loss_synthetic.json').read_text())['rows']
     assert [bool(row['failure']) for row in rows] == [True, False, False]
-    (work / 'fail').unlink()
+    (work / 'fail').write_text('toim_no_lut_synthetic')
+    (work / 'crash').write_text('oim_synthetic')
+    assert start(*TABLE4) == 1
+    assert 'training ended with 1: MemoryError: no room (' in capsys.readouterr().out
+    (work / 'crash').unlink()
     assert start(*TABLE4) == 0
     assert len(ledger(work)) == 3 * 4
 
@@ -272,7 +310,7 @@ def test_numbers_by_hand(tmp_path):
             run.folder.mkdir(parents=True)
             detection = dict(AP=0.8, recall=0.9)
             run.result.write_text(json.dumps(dict(search=search, detection=detection)))
-            run.trained.write_text(json.dumps(dict(seconds=120.0)))
+            run.trained.write_text(json.dumps(dict(seconds=120.0, gpus=2)))
     summary = summarize_table(table, settings, {'toim_no_lut': 'seed 0: out of memory'})
     oim, no_lut, toim = summary['rows']
     assert toim['paper'] == dict(mAP=93.1, top1=93.4)
@@ -292,9 +330,15 @@ def test_numbers_by_hand(tmp_path):
         + ['93.4', '95.0 ± 1.4', '+1.6', '+3.5 ± 0.7', '80.0 ± 0.0', '2'],
     ]
     text = to_markdown(summary)
-    assert 'Training took 2.0 minutes a run (2.0 - 2.0, 4 runs).' in text
+    assert (
+        'Training took 2.0 minutes a run (2.0 - 2.0, 4 runs) with --gpus 2, 0.3 process hours in '
+        'all.' in text
+    )
     assert 'TOIM without LUT: seed 0: out of memory' in text
     path = write_reports(summary, tmp_path / 'out')
     assert path.read_text() == text
     assert json.loads(path.with_suffix('.json').read_text()) == summary
-    assert path.with_suffix('.csv').read_text().splitlines()[1].startswith('OIM,-,90.5 ± 0.7')
+    with open(path.with_suffix('.csv')) as stream:
+        oim = next(csv.DictReader(stream))
+    assert (oim['mAP ours'], oim['top-1 ours']) == ('90.5 ± 0.7', '91.5 ± 0.7')
+    assert len(oim) == len(columns(summary)[0])

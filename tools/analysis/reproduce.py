@@ -13,7 +13,7 @@ from mmdet_ps.utils.cli import run_tool
 EPILOG = """
 A finished run is never repeated, and one that was interrupted goes on from its last checkpoint:
 start the same command again. Rows of equal configs, in one table or in several, share their runs.
-Two of these tools may work in one --work-dir at once; a run that the other is at is passed over.
+Two of these tools may work in one --work-dir at once; a run that the other is at is left for last.
 """
 
 
@@ -45,8 +45,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.iterations and args.dataset != 'synthetic':
         parser.error('--iterations is for --dataset synthetic')
-    if args.dataset == 'synthetic' and args.iterations is None:
-        args.iterations = 300
     return args
 
 
@@ -63,10 +61,20 @@ def stop(number: int, frame: object) -> None:
 def main() -> None:
     """Plan, run what is left, and write the tables."""
     args = parse_args()
-    from mmdet_ps.apis.reproduce import Settings, check_data, execute, plan, table_folder
+    from mmdet_ps.apis.reproduce import (
+        SYNTHETIC_ITERATIONS,
+        Settings,
+        check_data,
+        plan,
+        table_folder,
+    )
     from mmdet_ps.apis.reproduce_report import summarize_table, to_markdown, write_reports
+    from mmdet_ps.apis.reproduce_run import RunHeld, execute
 
-    settings = Settings(args.dataset, args.work_dir, args.gpus, args.iterations)
+    iterations = args.iterations
+    if args.dataset == 'synthetic' and iterations is None:
+        iterations = SYNTHETIC_ITERATIONS
+    settings = Settings(args.dataset, args.work_dir, args.gpus, iterations)
     names = list(dict.fromkeys(table_folder(name).name for name in args.tables))
     tables = [plan(name, settings, args.seeds) for name in names]
     rows = {
@@ -87,18 +95,29 @@ def main() -> None:
 
     for table in tables:
         report(table)  # A folder that takes no file is found before the hours of training.
-    for table in tables:
-        # Seed after seed, so that a table is complete early and becomes surer.
-        for seed in range(args.seeds):
-            for row in rows[table.name]:
-                run = row.runs[seed]
-                if run.steps():
-                    say(f'{run.name}, seed {seed}: {run.folder}')
-                failure = execute(run)
-                if failure:
-                    failures[table.name][row.name] = f'seed {seed}: {failure}'
-                    say(f'{run.name}, seed {seed} failed: {failure}')
-                report(table)
+    # Seed after seed, so that a table is complete early and becomes surer.
+    left = [
+        (table, row, row.runs[seed])
+        for table in tables
+        for seed in range(args.seeds)
+        for row in rows[table.name]
+    ]
+    held = []
+    for wait in (False, True):
+        for table, row, run in left:
+            if run.steps():
+                say(f'{run.name}, seed {run.seed}: {run.folder}')
+            try:
+                failure = execute(run, wait)
+            except RunHeld as elsewhere:
+                say(f'{run.name}, seed {run.seed} is left for last: {elsewhere}')
+                held.append((table, row, run))
+                continue
+            if failure:
+                failures[table.name][row.name] = f'seed {run.seed}: {failure}'
+                say(f'{run.name}, seed {run.seed} failed: {failure}')
+            report(table)
+        left = held
     for table in tables:
         print(f'\n{to_markdown(report(table))}', flush=True)
     if any(failures.values()):
