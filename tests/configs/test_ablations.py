@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from mmdet_ps.models.losses.toim_loss import oim_of
 
@@ -155,8 +156,23 @@ def test_fig6(row, scale, region, task, dataset):
 )
 def test_table1(row, strides, ends, dataset):
     path = leaf('table1', row, dataset)
+    if dataset == 'synthetic':
+        ends = [round(end * 480 / 1500) for end in ends]
     check_levels(path, strides, ends)
     check_reid_source(path, 'neck')
+
+
+@pytest.mark.parametrize('row, levels', [('p3', 1), ('p3_p4', 2), ('p3_p4_p5', 3)])
+def test_every_level_has_people_to_learn_in_the_drawn_scenes(row, levels):
+    """People as tall as the 10th, 50th and 90th of 100 of the drawn ones, on maps of 480 x 288."""
+    head = built(leaf('table1', row, 'synthetic')).bbox_head
+    heights = torch.tensor([56.0, 101.0, 182.0])
+    left = torch.tensor([60.0, 200.0, 340.0])
+    boxes = torch.stack([left, 40 + 0 * left, left + 0.4 * heights, 40 + heights], dim=1)
+    sizes = [(288 // stride[0], 480 // stride[0]) for stride in head.prior_generator.strides]
+    points = head.prior_generator.grid_priors(sizes, device='cpu')
+    labels, _ = head.get_targets(points, [boxes], [torch.zeros(3, dtype=torch.long)])
+    assert [bool((level == 0).any()) for level in labels] == [True] * levels
 
 
 @pytest.mark.parametrize('dataset', DATASETS)
