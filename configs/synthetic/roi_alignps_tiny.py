@@ -3,6 +3,8 @@
 _base_ = ['./alignps_tiny.py', '../_base_/models/nae_branch_tiny.py']
 model = dict(
     type='ROIAlignPS',
+    # The weights of its losses were chosen with towers that start at FCOS's own deviation.
+    bbox_head=dict(init_cfg=dict(std=0.01)),
     rpn_head={{_base_.nae_branch.rpn_head}},
     roi_head={{_base_.nae_branch.roi_head}},
     with_rpn=True,

@@ -3,8 +3,8 @@ optimizer = dict(
     type='AdamW',
     lr=0.002,
     weight_decay=0.0001,
-    # Adam moves each weight by about the rate itself. The convolutions of a re-id tower, whose
-    # weights start at 0.01, would soon give everyone the same embedding.
+    # Convolutions between a detector's features and an embedding drift to the same embedding for
+    # everyone at the full rate.
     paramwise_cfg=dict(custom_keys=dict(conv_offset=dict(lr_mult=0.1), reid=dict(lr_mult=0.02))),
 )
 optimizer_config = dict(grad_clip=dict(max_norm=10, norm_type=2))
