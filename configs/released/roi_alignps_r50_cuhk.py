@@ -8,5 +8,5 @@ model = dict(
 )
 data = dict(samples_per_gpu=5, train=dict(pipeline={{_base_.six_scales_pipeline}}))
 optimizer = dict(lr=0.0015)
-lr_config = dict(warmup_iters=1141, warmup_ratio=1.0 / 200)
+lr_config = dict(warmup_iters=1141)
 auto_scale_lr = dict(base_batch_size=5)
