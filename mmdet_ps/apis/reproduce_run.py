@@ -28,19 +28,21 @@ class RunHeld(Exception):
 
 
 @contextmanager
-def _locked(folder: Path, wait: bool) -> Iterator[int | None]:
-    """Hold a run's folder; gives None where another process holds it and is not to be waited for.
+def _locked(folder: Path, wait: bool) -> Iterator[int]:
+    """Hold a run's folder, where need be after waiting for another process that holds it.
 
     The lock is handed to the programs that are started, so it also outlives a tool that was killed
     while its training goes on.
+
+    Raises:
+        RunHeld: Another process holds it and is not to be waited for.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / '.lock', 'w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            yield None
-            return
+            raise RunHeld(f'another process is at work in {folder}') from None
         yield lock.fileno()
 
 
@@ -65,8 +67,6 @@ def execute(run: Run, wait: bool = False) -> str | None:
         return None
     try:
         with _locked(run.folder, wait) as lock:
-            if lock is None:
-                raise RunHeld(f'another process is at work in {run.folder}')
             for step in run.steps():
                 failure = _do(step, run, lock)
                 if failure:

@@ -101,17 +101,16 @@ def test_sigterm_waits_for_accumulated_gradients(data, tmp_path):
     assert state_of(tmp_path / 'stopped.pth')['place'][1] == 4
 
 
+SEVEN = dict(runner__max_epochs=None, runner__max_iters=7, lr_config__warmup=None)
+
+
 @pytest.fixture(scope='module')
 def limited(data, tmp_path_factory):
     """Seven iterations, in epochs of five, in one go."""
     work_dir = tmp_path_factory.mktemp('limited')
-    train(limited_config(data, work_dir), seed=3, deterministic=True, validate=False)
+    cfg = tiny_config(data, work_dir, **SEVEN)
+    train(cfg, seed=3, deterministic=True, validate=False)
     return work_dir
-
-
-def limited_config(data, work_dir, **options):
-    limit = dict(runner__max_epochs=None, runner__max_iters=7, lr_config__warmup=None)
-    return tiny_config(data, work_dir, **(limit | options))
 
 
 def test_a_number_of_iterations(limited):
@@ -130,39 +129,26 @@ def test_a_number_of_iterations(limited):
 
 def test_last_iteration_is_saved_whatever_the_interval(data, limited, tmp_path):
     by_iteration = dict(interval=4, by_epoch=False)
-    train(
-        limited_config(data, tmp_path, checkpoint_config=by_iteration),
-        seed=3,
-        deterministic=True,
-        validate=False,
-    )
+    cfg = tiny_config(data, tmp_path, checkpoint_config=by_iteration, **SEVEN)
+    train(cfg, seed=3, deterministic=True, validate=False)
     assert {path.name for path in tmp_path.glob('iter_*.pth')} == {'iter_4.pth', 'iter_7.pth'}
     same(state_of(tmp_path / 'iter_7.pth'), state_of(limited / 'iter_7.pth'))
 
 
 def test_no_iterations(data, tmp_path):
     with pytest.raises(ValueError, match=r'runner\.max_iters=0: at least 1'):
-        train(limited_config(data, tmp_path, runner__max_iters=0), validate=False)
+        train(tiny_config(data, tmp_path, **SEVEN | dict(runner__max_iters=0)), validate=False)
 
 
 @pytest.mark.parametrize('at', [2, 5, 6])
 def test_a_number_of_iterations_in_two_parts(data, limited, tmp_path, at):
     """Stopped in the middle of an epoch, between two, or when the last iteration is done."""
-    hook = dict(type='TermAt', at=at)
-    train(
-        limited_config(data, tmp_path, custom_hooks=[hook]),
-        seed=3,
-        deterministic=True,
-        validate=False,
-    )
+    cfg = tiny_config(data, tmp_path, custom_hooks=[dict(type='TermAt', at=at)], **SEVEN)
+    train(cfg, seed=3, deterministic=True, validate=False)
     stopped = (tmp_path / 'stopped.pth').exists()
     assert stopped == (at < 6)
     assert stopped == (not (tmp_path / 'iter_7.pth').exists())
-    train(
-        limited_config(data, tmp_path, auto_resume=True),
-        deterministic=True,
-        validate=False,
-    )
+    resume(data, tmp_path, **SEVEN)
     assert (tmp_path / 'latest.pth').resolve().name == 'iter_7.pth'
     same(state_of(tmp_path / 'iter_7.pth'), state_of(limited / 'iter_7.pth'))
 
