@@ -1,7 +1,6 @@
 """Test a person search model, or evaluate results that were saved."""
 
 import argparse
-from dataclasses import fields
 
 from mmcv import DictAction
 
@@ -66,21 +65,16 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def evaluation_options(args: argparse.Namespace, cfg: dict) -> dict:
-    """Join the config's evaluation settings with those of the command line."""
-    # The rest of a config's ``evaluation`` is for the hook in training.
-    known = {'gallery_sizes', *(field.name for field in fields(SearchOptions))}
-    options = {key: value for key, value in cfg.items() if key in known}
-    given = dict(
-        gallery_sizes=args.gallery_sizes,
+def search_options(args: argparse.Namespace, evaluation: dict) -> SearchOptions:
+    """Join the config's evaluation settings with those of the command line, which win."""
+    return SearchOptions.of_config(
+        evaluation,
         score_thr=args.score_thr,
         query_feature=args.query_feature,
         class_weighted=args.class_weighted or None,
         skip_repeated=args.skip_repeated or None,
         cbgm=args.cbgm and dict(k1=args.cbgm[0], k2=args.cbgm[1]),
-        ranking_file=args.save_ranking,
     )
-    return options | {key: value for key, value in given.items() if value is not None}
 
 
 def main() -> None:
@@ -93,23 +87,27 @@ def main() -> None:
 
     check_writable(args.out, args.json, args.csv, args.save_ranking)
     cfg = load_config(args.config, args.cfg_options)
-    options = evaluation_options(args, cfg.get('evaluation', {}))
+    evaluation = cfg.get('evaluation', {})
+    options = search_options(args, evaluation)
+    gallery_sizes = args.gallery_sizes or evaluation.get('gallery_sizes')
     if args.results:
         dataset = build_test_set(cfg, check_pictures=False)
         results = load_results(args.results, trust=args.trust)
     else:
         distributed = init_processes(args.launcher, cfg)
         model = load_model(cfg, args.checkpoint, trust=args.trust)
-        gt_box_queries = options.get('query_feature') == 'gt_box'
+        gt_box_queries = options.query_feature == 'gt_box'
         dataset = build_test_set(cfg, args.use_gt_boxes, gt_box_queries)
         # A protocol that cannot be read should not cost a pass over the test set first.
-        dataset.load_protocols(options.get('gallery_sizes'))
+        dataset.load_protocols(gallery_sizes)
         results = run_model(model, dataset, cfg, distributed, cfg.get('work_dir') or 'work_dirs')
         if results is None:
             return
         if args.out:
             save_results(args.out, results)
-    report = dataset.report(results, **options)
+    report = dataset.report(
+        results, options, gallery_sizes=gallery_sizes, ranking_file=args.save_ranking
+    )
     print(f'\n{format_table(report)}')
     if args.json:
         write_json(report, args.json)

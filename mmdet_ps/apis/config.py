@@ -14,7 +14,7 @@ from mmdet.datasets import DATASETS, PIPELINES
 from mmdet.models.builder import MODELS
 from mmdet.utils import replace_cfg_vals, update_data_root
 
-from mmdet_ps.core.evaluation import evaluate_results
+from mmdet_ps.core.evaluation import SearchOptions
 from mmdet_ps.datasets import PersonSearchDataset
 
 # Keys that a config may have and ours leave out.
@@ -46,7 +46,7 @@ CUSTOM_KEYS = 'optimizer.paramwise_cfg.custom_keys'
 # What reads a section that names no type of its own.
 READERS = {
     'checkpoint_config': [CheckpointHook],
-    'evaluation': [EvalHook, PersonSearchDataset.evaluate, evaluate_results],
+    'evaluation': [EvalHook, PersonSearchDataset.evaluate, SearchOptions],
     'lr_config': [LrUpdaterHook],
     'optimizer_config': [OptimizerHook],
 }

@@ -17,6 +17,7 @@ from mmcv.utils import print_log
 from mmdet.datasets import DATASETS, CocoDataset
 
 from ..core.evaluation import (
+    SearchOptions,
     SearchProtocol,
     evaluate_results,
     format_table,
@@ -232,7 +233,7 @@ class PersonSearchDataset(CocoDataset):
             metric: ``'search'``, ``'detection'`` or both.
             logger: where the table is printed.
             gallery_sizes: other galleries than the dataset's own.
-            **options: those of ``evaluate_results``: ``score_thr``, ``query_feature``, ``cbgm``.
+            **options: those of `SearchOptions`: ``score_thr``, ``query_feature``, ``cbgm``, ...
 
         Returns:
             ``mAP``, ``top1``, ``top5``, ``top10`` of the first gallery with the concatenation of
@@ -242,18 +243,19 @@ class PersonSearchDataset(CocoDataset):
             KeyError: for an unknown metric.
             ValueError: where the results do not belong to this dataset.
         """
-        report = self.report(results, metric, gallery_sizes, **options)
+        report = self.report(results, SearchOptions(**options), metric, gallery_sizes)
         print_log(f'\n{format_table(report)}', logger)
         return OrderedDict(summarize(report))
 
     def report(
         self,
         results: Sequence[Mapping[str, Any]],
+        options: SearchOptions = SearchOptions(),  # noqa: B008  frozen
         metric: str | Sequence[str] = METRICS,
         gallery_sizes: int | str | Sequence[int | str] | None = None,
-        **options: Any,
+        ranking_file: str | os.PathLike | None = None,
     ) -> dict[str, Any]:
-        """The full report of ``evaluate_results``; arguments as in ``evaluate``."""
+        """The full report of ``evaluate_results``; arguments as there and in ``evaluate``."""
         metrics = [metric] if isinstance(metric, str) else list(metric)
         unknown = [name for name in metrics if name not in self.METRICS]
         if unknown:
@@ -267,7 +269,7 @@ class PersonSearchDataset(CocoDataset):
         if 'detection' in metrics:
             anns = [self.get_ann_info(i) for i in range(len(self))]
             gts = [dict(bboxes=ann['bboxes'], gt_pids=ann['pids']) for ann in anns]
-        return evaluate_results(results, names, protocols, gts, **options)
+        return evaluate_results(results, names, protocols, gts, options, ranking_file)
 
 
 def _unwrap(value: Any) -> Any:

@@ -16,8 +16,8 @@ import pytest
 from mmcv import DictAction
 
 from mmdet_ps.apis import load_config, reproduce
-from mmdet_ps.apis.reproduce import Settings, plan
-from mmdet_ps.apis.reproduce_report import columns, summarize_table, to_markdown, write_reports
+from mmdet_ps.reproduce.plan import Settings, plan
+from mmdet_ps.reproduce.report import columns, summarize_table, to_markdown, write_reports
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'reproduce.py'
 FAKE = Path(__file__).with_name('fake_tools.py')

@@ -61,15 +61,15 @@ def stop(number: int, frame: object) -> None:
 def main() -> None:
     """Plan, run what is left, and write the tables."""
     args = parse_args()
-    from mmdet_ps.apis.reproduce import (
+    from mmdet_ps.reproduce.plan import (
         SYNTHETIC_ITERATIONS,
         Settings,
         check_data,
         plan,
         table_folder,
     )
-    from mmdet_ps.apis.reproduce_report import summarize_table, to_markdown, write_reports
-    from mmdet_ps.apis.reproduce_run import RunHeld, execute
+    from mmdet_ps.reproduce.report import summarize_table, to_markdown, write_reports
+    from mmdet_ps.reproduce.runs import RunHeld, execute
 
     iterations = args.iterations
     if args.dataset == 'synthetic' and iterations is None:

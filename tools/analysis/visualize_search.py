@@ -72,9 +72,9 @@ def main() -> None:
     """Draw the picture."""
     args = parse_args()
     from mmdet_ps.apis import build_test_set, load_config
-    from mmdet_ps.apis.search_picture import choose_queries, draw_search
-    from mmdet_ps.core.evaluation import load_rankings
+    from mmdet_ps.core.evaluation import SearchOptions, load_rankings
     from mmdet_ps.core.results_io import load_results
+    from mmdet_ps.core.visualization.search_picture import choose_queries, draw_search
     from mmdet_ps.utils.pictures import decode_picture
 
     queries = parse_queries(args.queries)
@@ -85,17 +85,11 @@ def main() -> None:
     if args.ranking:
         rankings = load_rankings(args.ranking)
     else:
-        options = {
-            key: value
-            for key, value in cfg.get('evaluation', {}).items()
-            if key in ('score_thr', 'cbgm')
-        }
-        if args.score_thr is not None:
-            options['score_thr'] = args.score_thr
+        options = SearchOptions.of_config(cfg.get('evaluation', {}), score_thr=args.score_thr)
         results = load_results(args.results, trust=args.trust)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, 'ranking.npz')
-            dataset.report(results, 'search', ranking_file=file, **options)
+            dataset.report(results, options, 'search', ranking_file=file)
             rankings = load_rankings(file)
     ranking = choose_ranking(rankings, args.feature, args.protocol)
 

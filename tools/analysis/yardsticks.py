@@ -32,21 +32,16 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     from mmdet_ps.apis import build_test_set, load_config
-    from mmdet_ps.apis.yardsticks import measure_yardsticks
-    from mmdet_ps.core.evaluation import format_table, write_json
+    from mmdet_ps.core.evaluation import SearchOptions, format_table, write_json
     from mmdet_ps.core.results_io import load_results
+    from mmdet_ps.reproduce.yardsticks import measure_yardsticks
     from mmdet_ps.utils.io import check_writable
 
     check_writable(args.json)
     cfg = load_config(args.config, args.cfg_options)
-    options = {}
-    score_thr = args.score_thr
-    if score_thr is None:
-        score_thr = cfg.get('evaluation', {}).get('score_thr')
-    if score_thr is not None:
-        options['score_thr'] = score_thr
+    options = SearchOptions.of_config(cfg.get('evaluation', {}), score_thr=args.score_thr)
     results = load_results(args.results, trust=args.trust)
-    report = measure_yardsticks(cfg, build_test_set(cfg), results, args.seed, **options)
+    report = measure_yardsticks(cfg, build_test_set(cfg), results, options, args.seed)
     print(f'\n{format_table(report)}')
     if args.json:
         write_json(report, args.json)

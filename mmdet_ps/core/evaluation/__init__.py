@@ -3,6 +3,7 @@
 from .catalog import load_protocols, protocol_file
 from .cuhk_sysu import CuhkSysuProtocol
 from .detection import evaluate_detection
+from .options import SearchOptions
 from .protocol import SearchProtocol
 from .prw import PrwProtocol
 from .rankings import Ranking, load_rankings
@@ -13,7 +14,7 @@ from .report import (
     write_csv,
     write_json,
 )
-from .search import SearchOptions, SearchOutcome, evaluate_search
+from .search import SearchOutcome, evaluate_search
 
 __all__ = [
     'CuhkSysuProtocol',

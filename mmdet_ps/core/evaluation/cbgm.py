@@ -30,9 +30,6 @@ class ContextMatching:
         queries: features of the queries.
         kept: I arrays (n_i,) bool, which detections of an image are kept.
         own_used: whether the query's feature is that of its nearest detection.
-
-    Raises:
-        ValueError: for k1 or k2 below 1, or other names.
     """
 
     def __init__(
@@ -43,9 +40,7 @@ class ContextMatching:
         kept: list[np.ndarray],
         own_used: bool,
     ) -> None:
-        if set(settings) != {'k1', 'k2'} or min(settings.values()) < 1:
-            raise ValueError(f'cbgm needs k1 >= 1 and k2 >= 1, got {dict(settings)}')
-        self.k1, self.k2 = int(settings['k1']), int(settings['k2'])
+        self.k1, self.k2 = settings['k1'], settings['k2']
         self.layout, self.queries = layout, queries
         self.protocol, self.gallery = layout.protocol, layout.gallery
         self.kept, self.own_used = kept, own_used

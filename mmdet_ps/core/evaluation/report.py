@@ -25,9 +25,10 @@ import numpy as np
 from ...utils.io import atomic_write
 from .detection import evaluate_detection
 from .gallery import unit
+from .options import SearchOptions
 from .protocol import SearchProtocol
 from .rankings import Ranking, save_rankings
-from .search import SearchOptions, search
+from .search import search
 
 CONCATENATION = 'concatenation'
 _METRICS = ('mAP', 'top1', 'top5', 'top10')
@@ -41,12 +42,7 @@ def evaluate_results(
     image_names: Sequence[str],
     protocols: SearchProtocol | Sequence[SearchProtocol],
     gts: Sequence[Mapping[str, np.ndarray]] | None = None,
-    *,
-    score_thr: float = 0.2,
-    query_feature: str = 'nearest',
-    class_weighted: bool = False,
-    skip_repeated: bool = False,
-    cbgm: Mapping[str, int] | None = None,
+    options: SearchOptions = SearchOptions(),  # noqa: B008  frozen
     ranking_file: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Evaluate search and detection of a whole test set.
@@ -59,11 +55,7 @@ def evaluate_results(
         protocols: one or several.
         gts: N dicts ``bboxes`` (m, 4) and ``gt_pids`` (m,), for the detection numbers; None leaves
             them out.
-        score_thr: see :func:`evaluate_search`, like the next four.
-        query_feature: ``nearest`` or ``gt_box``.
-        class_weighted: weight similarities by scores.
-        skip_repeated: leave out repeated gallery images.
-        cbgm: ``dict(k1=, k2=)`` or None.
+        options: how the search is evaluated.
         ranking_file: write per-query AP, ranks and top-10 boxes to this ``.npz``; see
             :func:`load_rankings`.
 
@@ -77,7 +69,6 @@ def evaluate_results(
     """
     if isinstance(protocols, SearchProtocol):
         protocols = [protocols]
-    options = SearchOptions(score_thr, query_feature, class_weighted, skip_repeated, cbgm)
     names = check_results(results, image_names)
     bboxes = [np.asarray(result['bboxes']) for result in results]
     detection = None
@@ -91,7 +82,7 @@ def evaluate_results(
         feats = [_feature(result['feats'], feature) for result in results]
         for protocol in protocols:
             query_feats = None
-            if query_feature == 'gt_box':
+            if options.query_feature == 'gt_box':
                 query_feats = _query_features(results, image_names, protocol, feature)
             outcome = search(
                 protocol, image_names, bboxes, feats, options, query_feats, bool(ranking_file)
@@ -111,9 +102,7 @@ def evaluate_results(
     if ranking_file:
         rankings.sort(key=lambda ranking: order[ranking.protocol])
         save_rankings(ranking_file, rankings)
-    settings = asdict(options)
-    settings['cbgm'] = None if cbgm is None else dict(cbgm)
-    return {'search': rows, 'detection': detection, 'settings': settings}
+    return {'search': rows, 'detection': detection, 'settings': asdict(options)}
 
 
 def check_results(results: Sequence[Result], image_names: Sequence[str]) -> list[str]:

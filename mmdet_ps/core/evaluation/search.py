@@ -21,6 +21,7 @@ from .gallery import (
     keep_confident,
     locate_images,
 )
+from .options import SearchOptions
 from .protocol import SearchProtocol
 from .ranking import (
     Hits,
@@ -33,31 +34,8 @@ from .ranking import (
 )
 from .similarity import Block, Layout, sharpen, similarity_blocks
 
-QUERY_FEATURES = ('nearest', 'gt_box')
 TOP_K = (1, 5, 10)
 TOP_BOXES = 10
-
-
-@dataclass
-class SearchOptions:
-    """How the search is evaluated; see :func:`evaluate_search`."""
-
-    score_thr: float = 0.2
-    query_feature: str = 'nearest'
-    class_weighted: bool = False
-    skip_repeated: bool = False
-    cbgm: Mapping[str, int] | None = None
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.score_thr):
-            raise ValueError(
-                f'score_thr={self.score_thr}: a finite number is needed, 0..1 as scores'
-            )
-        if self.query_feature not in QUERY_FEATURES:
-            raise ValueError(
-                f'query_feature={self.query_feature!r} is unknown; '
-                f'allowed: {", ".join(QUERY_FEATURES)}'
-            )
 
 
 @dataclass

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mmdet_ps.core.evaluation import (
+    SearchOptions,
     evaluate_detection,
     evaluate_results,
     evaluate_search,
@@ -66,7 +67,7 @@ def test_single_feature(case, gts):
 def test_options_reach_the_search(case):
     protocol, bboxes, feats, results = case
     options = dict(score_thr=0.19, class_weighted=True, skip_repeated=True, cbgm=dict(k1=1, k2=2))
-    report = evaluate_results(results, NAMES, [protocol], **options)
+    report = evaluate_results(results, NAMES, [protocol], options=SearchOptions(**options))
     numbers = evaluate_search(protocol, NAMES, bboxes, feats, **options)
     assert {key: report['search'][0][key] for key in numbers} == numbers
     assert report['settings'] == dict(options, query_feature='nearest')
@@ -104,7 +105,9 @@ def test_query_box_features(case):
     protocol, bboxes, feats, results = case
     results[0]['query_boxes'] = np.array([[0, 0, 9, 9], [10.4, 10, 50, 110.9]], np.float32)
     results[0]['query_feats'] = {'alignps': np.array([[9, 1], [0.3, 1]], np.float32)}
-    report = evaluate_results(results, NAMES, protocol, query_feature='gt_box')
+    report = evaluate_results(
+        results, NAMES, protocol, options=SearchOptions(query_feature='gt_box')
+    )
     numbers = evaluate_search(
         protocol, NAMES, bboxes, feats, query_feature='gt_box', query_feats=np.array([[0.3, 1]])
     )
@@ -112,7 +115,7 @@ def test_query_box_features(case):
     assert numbers != evaluate_search(protocol, NAMES, bboxes, feats)
     results[0]['query_boxes'] += 5
     with pytest.raises(KeyError, match=r'query 0 .*a.jpg.*--query-feature gt_box'):
-        evaluate_results(results, NAMES, protocol, query_feature='gt_box')
+        evaluate_results(results, NAMES, protocol, options=SearchOptions(query_feature='gt_box'))
 
 
 def test_table(case, gts):

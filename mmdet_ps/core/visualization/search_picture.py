@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from ..core.evaluation import Ranking
+from ..evaluation import Ranking
 
 QUERY, RIGHT, WRONG = (200, 120, 30), (60, 160, 30), (45, 45, 215)
 _PAPER, _INK, _FAINT, _OUTSIDE = (255, 255, 255), (40, 40, 40), (120, 120, 120), (225, 225, 225)

@@ -16,9 +16,10 @@ from mmcv import Config
 from mmdet.apis import set_random_seed
 from torch.utils.data import Dataset
 
-from ..utils.logs import without_info
-from ..utils.pictures import decode_picture
-from .test import build_test_set, load_model, run_model
+from mmdet_ps.apis import build_test_set, load_model, run_model
+from mmdet_ps.core.evaluation import SearchOptions
+from mmdet_ps.utils.logs import without_info
+from mmdet_ps.utils.pictures import decode_picture
 
 STRIPES = 4
 RANDOM_CHANNELS = 256
@@ -119,7 +120,11 @@ def colour_feats(paths: Sequence[str | Path], boxes: Sequence[np.ndarray]) -> li
 
 
 def measure_yardsticks(
-    cfg: Config, dataset: Any, results: Sequence[Mapping[str, Any]], seed: int = 0, **options: Any
+    cfg: Config,
+    dataset: Any,
+    results: Sequence[Mapping[str, Any]],
+    options: SearchOptions,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Search numbers of a model and of the three yardsticks on its boxes.
 
@@ -127,8 +132,8 @@ def measure_yardsticks(
         cfg: config of the model.
         dataset: test set, as ``build_test_set`` gives it.
         results: one dict a picture, as the detectors return them.
+        options: how the search is evaluated.
         seed: of the random features and of the untrained network.
-        **options: those of ``evaluate_results``.
 
     Returns:
         A report as ``evaluate_results`` gives it: the model's rows, then a row a yardstick. A
@@ -138,7 +143,7 @@ def measure_yardsticks(
         ValueError: where the results do not belong to the dataset.
         PictureError: where a picture is broken.
     """
-    report = dataset.report(results, 'search', **options)
+    report = dataset.report(results, options, 'search')
     boxes = [np.asarray(result['bboxes'], np.float32).reshape(-1, 5) for result in results]
     paths = [Path(dataset.img_prefix or '', info['filename']) for info in dataset.data_infos]
     feats = {
@@ -148,7 +153,7 @@ def measure_yardsticks(
     }
     for name, described in feats.items():
         own = [dict(bboxes=found, feats=row) for found, row in zip(boxes, described, strict=True)]
-        rows = dataset.report(own, 'search', **options)['search']
+        rows = dataset.report(own, options, 'search')['search']
         last = {row['protocol']: dict(row, feature=name) for row in rows}
         report['search'] += last.values()
     return report

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmdet_ps.core.runner import STOPPED
 from mmdet_ps.utils.io import atomic_write
 
-from ..core.runner import STOPPED
-from .reproduce import ROOT, Run, Step
+from .plan import ROOT, Run, Step
 
 # Seconds that a program has to end in when it is asked to.
 _PATIENCE = 20

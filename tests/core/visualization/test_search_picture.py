@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from mmdet_ps.apis.search_picture import QUERY, RIGHT, WRONG, choose_queries, draw_search
 from mmdet_ps.core.evaluation import Ranking
+from mmdet_ps.core.visualization.search_picture import (
+    QUERY,
+    RIGHT,
+    WRONG,
+    choose_queries,
+    draw_search,
+)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmdet_ps.apis.yardsticks import colour_feats, colour_stripes, random_feats
+from mmdet_ps.reproduce.yardsticks import colour_feats, colour_stripes, random_feats
 
 
 @pytest.fixture

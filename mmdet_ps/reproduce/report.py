@@ -14,7 +14,7 @@ from typing import Any
 from mmdet_ps.core.evaluation.report import main_row
 from mmdet_ps.utils.io import atomic_write
 
-from .reproduce import SYNTHETIC_ITERATIONS, Run, Settings, Table
+from .plan import SYNTHETIC_ITERATIONS, Run, Settings, Table
 
 METRICS = ('mAP', 'top1')
 NOTHING = '-'

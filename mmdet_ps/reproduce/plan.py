@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mmcv import Config
 
-from .config import load_config
+from mmdet_ps.apis import load_config
 
 ROOT = Path(__file__).parents[2]
 # Datasets, and how the names of their configs end.

@@ -1,0 +1,1 @@
+"""What draws: pictures of what a model found."""

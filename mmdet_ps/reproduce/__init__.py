@@ -1,0 +1,1 @@
+"""What reproduces the tables of the paper, and yardsticks beside them."""
