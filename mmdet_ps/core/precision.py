@@ -10,8 +10,6 @@ Note:
     whole pixels in it: those layers stay in float32.
 """
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import torch
@@ -38,28 +36,39 @@ def _device_type(args: tuple) -> str:
     return first.device.type if isinstance(first, Tensor) else 'cpu'
 
 
-def _in_bfloat16(module: nn.Module) -> Callable:
-    forward = module.forward
+class _Forward:
+    """A module's forward in another precision, set in place of its own.
 
-    @wraps(forward)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if not module.training:
-            return forward(*args, **kwargs)
+    An object that knows its module, and no closure over a bound method: what copies or pickles the
+    module takes it along, and it then runs the copy.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def own(self, *args: Any, **kwargs: Any) -> Any:
+        """Run what the class of the module defines."""
+        return type(self.module).forward(self.module, *args, **kwargs)
+
+
+class InBfloat16(_Forward):
+    """Convolutions in bfloat16 while training, and float32 for whoever reads the result."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the module."""
+        if not self.module.training:
+            return self.own(*args, **kwargs)
         with torch.autocast(_device_type(args), torch.bfloat16):
-            return to_float32(forward(*args, **kwargs))
-
-    return run
+            return to_float32(self.own(*args, **kwargs))
 
 
-def _in_float32(module: nn.Module) -> Callable:
-    forward = module.forward
+class InFloat32(_Forward):
+    """float32 inside what runs in bfloat16."""
 
-    @wraps(forward)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the module."""
         with torch.autocast(_device_type(args), enabled=False):
-            return forward(*to_float32(args), **kwargs)
-
-    return run
+            return self.own(*to_float32(args), **kwargs)
 
 
 def train_in_bfloat16(model: nn.Module) -> None:
@@ -70,6 +79,6 @@ def train_in_bfloat16(model: nn.Module) -> None:
     """
     for name, module in model.named_modules():
         if isinstance(module, FLOAT32_LAYERS):
-            module.forward = _in_float32(module)
+            module.forward = InFloat32(module)
         elif name in AUTOCAST_PARTS:
-            module.forward = _in_bfloat16(module)
+            module.forward = InBfloat16(module)
