@@ -1,6 +1,7 @@
 # Seven epochs of 480 scenes are 840 iterations of batch 4.
 optimizer = dict(
     type='AdamW',
+    constructor='TurnsOptimizerConstructor',
     lr=0.002,
     weight_decay=0.0001,
     # Convolutions between a detector's features and an embedding drift to the same embedding for

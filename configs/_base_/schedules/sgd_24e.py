@@ -2,6 +2,7 @@
 # authors'.
 optimizer = dict(
     type='SGD',
+    constructor='TurnsOptimizerConstructor',
     lr=0.001,
     momentum=0.9,
     weight_decay=0.0005,
