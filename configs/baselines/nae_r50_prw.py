@@ -1,7 +1,9 @@
 _base_ = [
     '../_base_/models/nae_r50.py',
     '../_base_/datasets/prw.py',
-    '../_base_/schedules/sgd_24e.py',
+    '../_base_/schedules/sgd_24e_roi.py',
     '../_base_/default_runtime.py',
 ]
-model = dict(roi_head=dict(bbox_head=dict(loss_reid=dict(num_pids=483, queue_size=500))))
+model = dict(roi_head=dict(bbox_head=dict(loss_reid=dict(oim=dict(num_pids=483, queue_size=500)))))
+# Similarity times score, as NAE is tested.
+evaluation = dict(class_weighted=True)

@@ -6,5 +6,5 @@ _base_ = [
 ]
 model = dict(
     bbox_head=dict(loss_reid=dict(oim=dict(num_pids=483, queue_size=500))),
-    roi_head=dict(bbox_head=dict(loss_reid=dict(num_pids=483, queue_size=500))),
+    roi_head=dict(bbox_head=dict(loss_reid=dict(oim=dict(num_pids=483, queue_size=500)))),
 )

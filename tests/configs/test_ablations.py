@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_ps.models.losses.toim_loss import oim_of
-
 from .leaves import (
     ABLATIONS,
     DATASETS,
@@ -298,7 +296,7 @@ def test_identities_are_those_of_the_dataset(path):
     model = built(path)
     heads = [getattr(model, 'bbox_head', None), getattr(model, 'roi_head', None)]
     losses = [
-        oim_of(head.loss_reid)
+        head.loss_reid.oim
         for head in (heads[0], getattr(heads[1], 'bbox_head', None))
         if head is not None and head.loss_reid is not None
     ]

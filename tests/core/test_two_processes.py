@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmcv import ConfigDict
+from mmcv.runner import build_optimizer
 from mmdet.models import build_detector
 from torch import nn
 
@@ -12,7 +13,7 @@ from mmdet_ps.models.losses import (
     DiversityLoss,
     KLMutualLoss,
     MutualInformationLoss,
-    OIMLoss,
+    TOIMLoss,
 )
 from mmdet_ps.models.losses.identity_means import common_identity_means
 
@@ -151,17 +152,25 @@ class Branches(nn.Module):
     def __init__(self):
         super().__init__()
         self.branches = nn.ModuleList(nn.Linear(5, 6) for _ in range(2))
-        self.oims = nn.ModuleList(OIMLoss(NUM_PIDS, 4, 6) for _ in range(2))
+        oim = dict(num_pids=NUM_PIDS, queue_size=4, feat_channels=6)
+        self.reid = nn.ModuleList(TOIMLoss(oim) for _ in range(2))
         self.mutual = nn.ModuleList(
-            loss(feat_channels=(6, 6))
-            for loss in (MutualInformationLoss, KLMutualLoss, DiversityLoss)
+            [
+                MutualInformationLoss(feat_channels=(6, 6)),
+                KLMutualLoss(direction='both'),
+                DiversityLoss(),
+            ]
         )
 
     def forward(self, people, pids):
-        feats = [branch(people) for branch in self.branches]
-        losses = [oim(x, pids) for oim, x in zip(self.oims, feats, strict=True)]
-        means = common_identity_means(feats[0], pids, feats[1], pids)
-        return torch.stack(losses + [loss(*means, self.oims) for loss in self.mutual])
+        both = [
+            reid.losses_and_people(branch(people), pids)
+            for branch, reid in zip(self.branches, self.reid, strict=True)
+        ]
+        losses, seen = zip(*both, strict=True)
+        means, known = common_identity_means(*seen), [one.prototypes for one in seen]
+        between = [loss(*means, known) for loss in self.mutual]
+        return torch.stack([one['loss_oim'] for one in losses] + between)
 
 
 def train_branches(distributed):
@@ -173,7 +182,8 @@ def train_branches(distributed):
         torch.distributed.init_process_group('gloo')
         rank = torch.distributed.get_rank()
         model = nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+    sgd = dict(type='SGD', constructor='TurnsOptimizerConstructor', lr=0.05, momentum=0.9)
+    optimizer = build_optimizer(module, sgd)
     trace = []
     for step in range(9):
         generator = torch.Generator().manual_seed(step)
@@ -194,8 +204,6 @@ def train_branches(distributed):
                 buffers=[buffer.clone() for buffer in module.buffers()],
             )
         )
-        for loss in module.mutual:
-            loss.before_optimizer_step(optimizer)
         optimizer.step()
     return trace
 

@@ -1,5 +1,8 @@
 # Norm-Aware Embedding on Faster R-CNN; num_pids and queue_size belong to the dataset.
-_base_ = './nae_branch.py'
+import mmcv
+
+# What begins with two underscores is no part of the config.
+__branch = mmcv.Config.fromfile('{{ fileDirname }}/nae_branch.py')
 model = dict(
     type='NAE',
     backbone=dict(
@@ -15,18 +18,8 @@ model = dict(
         style='caffe',
         init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://detectron2/resnet50_caffe'),
     ),
-    rpn_head={{_base_.nae_branch.rpn_head}},
-    roi_head={{_base_.nae_branch.roi_head}},
-    train_cfg={{_base_.nae_branch.train_cfg}},
-    test_cfg=dict(
-        rpn=dict(
-            nms_pre=6000,
-            max_per_img=300,
-            nms=dict(type='nms', iou_threshold=0.7),
-            min_bbox_size=0,
-        ),
-        rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
-    ),
+    rpn_head=__branch.rpn_head,
+    roi_head=__branch.roi_head,
+    train_cfg=__branch.train_cfg,
+    test_cfg=__branch.test_cfg,
 )
-# Copied into the model above; an override here would reach nothing.
-nae_branch = None

@@ -1,10 +1,14 @@
 # ROI-AlignPS as in the paper (section III-D), with L_mi between the branches; num_pids and
 # queue_size belong to the dataset.
-_base_ = ['./alignps_r50.py', './nae_branch.py']
+import mmcv
+
+_base_ = './alignps_r50.py'
+# What begins with two underscores is no part of the config.
+__branch = mmcv.Config.fromfile('{{ fileDirname }}/nae_branch.py')
 model = dict(
     type='ROIAlignPS',
-    rpn_head={{_base_.nae_branch.rpn_head}},
-    roi_head={{_base_.nae_branch.roi_head}},
+    rpn_head=__branch.rpn_head,
+    roi_head=__branch.roi_head,
     with_rpn=True,
     mutual=[
         dict(
@@ -13,7 +17,5 @@ model = dict(
             loss_weight=0.2,
         )
     ],
-    train_cfg={{_base_.nae_branch.train_cfg}},
+    train_cfg=__branch.train_cfg,
 )
-# Copied into the model above; an override here would reach nothing.
-nae_branch = None

@@ -22,8 +22,8 @@ _TABLE = 'bbox_head.labeled_matching_layer.lookup_table'
 
 _RENAMED = {
     r'bbox_head\.labeled_matching_layer\.lookup_table': 'bbox_head.loss_reid.oim.memory.table',
-    r'roi_head\.bbox_head\.loss_oim\.lut': 'roi_head.bbox_head.loss_reid.memory.table',
-    r'roi_head\.bbox_head\.loss_oim\.cq': 'roi_head.bbox_head.loss_reid.memory.queue',
+    r'roi_head\.bbox_head\.loss_oim\.lut': 'roi_head.bbox_head.loss_reid.oim.memory.table',
+    r'roi_head\.bbox_head\.loss_oim\.cq': 'roi_head.bbox_head.loss_reid.oim.memory.queue',
     r'mi_estimator\.T_func\.(\d+\.\w+)': r'mutual.0.estimator.\1',
 }
 

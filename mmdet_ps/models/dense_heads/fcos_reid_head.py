@@ -13,7 +13,7 @@ from mmdet.models.dense_heads import FCOSHead
 from mmdet.models.dense_heads.anchor_free_head import AnchorFreeHead
 from torch import Tensor, nn
 
-from mmdet_ps.models.losses.toim_loss import check_pids_given, named_reid_losses
+from mmdet_ps.models.losses.toim_loss import People
 
 REID_SOURCES = ('neck', 'reg_tower', 'cls_tower', 'own_tower')
 
@@ -28,7 +28,7 @@ class FCOSReIDHead(FCOSHead):
             (T2) or ``'own_tower'`` (T3), each followed by a 3 x 3 convolution.
         subtract_mean: Whether each map's spatial mean over the padded picture is subtracted before
             anything reads it, as the authors' code does.
-        loss_reid: Config of the loss on embeddings, `TOIMLoss` or `OIMLoss`; None for none.
+        loss_reid: Config of the loss on embeddings, `TOIMLoss`; None for none.
         **kwargs: Arguments of mmdet's ``FCOSHead``.
     """
 
@@ -140,19 +140,20 @@ class FCOSReIDHead(FCOSHead):
         gt_labels: list[Tensor],
         gt_bboxes_ignore: list[Tensor] | None = None,
         gt_pids: list[Tensor] | None = None,
-    ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor] | None]:
+    ) -> tuple[dict[str, Tensor], People | None]:
         """Compute the losses of what `forward` gave; the other arguments are `forward_train`'s.
 
         Returns:
-            Losses by name; embeddings (M, D) and pids (M,) at positive points, None without a
-            re-id loss.
+            Losses by name; the people at positive points, None without a re-id loss.
         """
         *predictions, reid_maps = outs
         losses = self.loss(*predictions, gt_bboxes, gt_labels, img_metas, gt_bboxes_ignore)
         if self.loss_reid is None:
             return losses, None
-        people = self.positive_embeddings(reid_maps, gt_bboxes, gt_pids)
-        return losses | named_reid_losses(self.loss_reid, *people), people
+        reid_losses, people = self.loss_reid.losses_and_people(
+            *self.positive_embeddings(reid_maps, gt_bboxes, gt_pids)
+        )
+        return losses | reid_losses, people
 
     @torch.no_grad()
     def get_proposals(
@@ -178,7 +179,7 @@ class FCOSReIDHead(FCOSHead):
         return [dets for dets, _ in found]
 
     def positive_embeddings(
-        self, reid_maps: list[Tensor], gt_bboxes: list[Tensor], gt_pids: list[Tensor] | None
+        self, reid_maps: list[Tensor], gt_bboxes: list[Tensor], gt_pids: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Collect embeddings at the points that FCOS assigns to people, image by image.
 
@@ -190,11 +191,7 @@ class FCOSReIDHead(FCOSHead):
         Returns:
             Embeddings (M, D) and pids (M,) int64; the order is that of images, then levels, then
             rows of the map, so that images on several processes line up as in one batch.
-
-        Raises:
-            KeyError: Without pids.
         """
-        check_pids_given(gt_pids)
         points = self.prior_generator.grid_priors(
             [reid.shape[-2:] for reid in reid_maps],
             dtype=torch.float32,

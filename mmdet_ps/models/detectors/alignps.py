@@ -4,7 +4,7 @@ from mmdet.models import DETECTORS
 from mmdet.models.detectors import SingleStageDetector
 from torch import Tensor
 
-from .search_mixin import ALIGNPS, NamedFeats, SearchTestMixin
+from .search_mixin import ALIGNPS, NamedFeats, SearchTestMixin, check_pids_given
 
 
 @DETECTORS.register_module()
@@ -28,11 +28,13 @@ class AlignPS(SearchTestMixin, SingleStageDetector):
             gt_bboxes: N tensors (G_i, 4), xyxy pixels of the resized image.
             gt_labels: N tensors (G_i,) int64, all 0.
             gt_bboxes_ignore: Not used.
-            gt_pids: N tensors (G_i,) int64, -1 = no identity.
+            gt_pids: N tensors (G_i,) int64, -1 = no identity; needed with a re-id loss.
 
         Returns:
             Losses by name.
         """
+        if self.bbox_head.loss_reid is not None:
+            check_pids_given(gt_pids)
         maps = self.extract_feat(img)
         return self.bbox_head.forward_train(
             maps, img_metas, gt_bboxes, gt_labels, gt_bboxes_ignore, gt_pids

@@ -4,17 +4,32 @@ from mmdet.models import DETECTORS
 from mmdet.models.detectors import TwoStageDetector
 from torch import Tensor
 
-from .search_mixin import ROI_ALIGN, NamedFeats, SearchTestMixin
+from .search_mixin import ROI_ALIGN, NamedFeats, SearchTestMixin, check_pids_given
 
 
 @DETECTORS.register_module()
 class NAE(SearchTestMixin, TwoStageDetector):
     """Backbone to C4, RPN and `NAERoIHead`; a test's features are named ``'roi_align'``.
 
-    It is the RoI-Align branch of ROI-AlignPS trained alone (Table VI of arXiv 2109.00211). Training
-    takes ``gt_pids`` beside the arguments of mmdet's ``TwoStageDetector`` and gives
-    ``loss_rpn_cls``, ``loss_rpn_bbox``, ``loss_cls``, ``loss_bbox`` and the re-id loss's names.
+    It is the RoI-Align branch of ROI-AlignPS trained alone (Table VI of arXiv 2109.00211).
     """
+
+    def forward_train(
+        self, *args: object, gt_pids: list[Tensor] | None = None, **kwargs: object
+    ) -> dict[str, Tensor]:
+        """Compute the losses of RPN and RoI head.
+
+        Args:
+            *args: As in mmdet's ``TwoStageDetector``.
+            gt_pids: N tensors (G_i,) int64, -1 = no identity.
+            **kwargs: As in mmdet's ``TwoStageDetector``.
+
+        Returns:
+            ``loss_rpn_cls``, ``loss_rpn_bbox``, ``loss_cls``, ``loss_bbox`` and the re-id loss's
+            names.
+        """
+        check_pids_given(gt_pids)
+        return super().forward_train(*args, gt_pids=gt_pids, **kwargs)
 
     def _read(self, img: Tensor) -> tuple[Tensor, ...]:
         return self.extract_feat(img)

@@ -1,15 +1,13 @@
 """ROI-AlignPS: AlignPS and a RoI-Align branch on shared layers (arXiv 2109.00211, III-D)."""
 
-import torch
 from mmdet.models import DETECTORS, HEADS, LOSSES
 from torch import Tensor, nn
 
 from mmdet_ps.models.losses.identity_means import common_identity_means
-from mmdet_ps.models.losses.oim_loss import OIMLoss
-from mmdet_ps.models.losses.toim_loss import oim_of
+from mmdet_ps.models.losses.toim_loss import People
 
 from .alignps import AlignPS
-from .search_mixin import ROI_ALIGN, NamedFeats
+from .search_mixin import ROI_ALIGN, NamedFeats, check_pids_given
 
 # Stage of the ResNet whose map is C4.
 _C4_STAGE = 2
@@ -77,7 +75,10 @@ class ROIAlignPS(AlignPS):
                 f'mutual={kinds} of ROIAlignPS, but its AlignPS branch has no re-id features: '
                 'set bbox_head.loss_reid, or mutual=[]'
             )
-        sizes = tuple(oim.memory.table.shape[1] for oim in self._oims())
+        sizes = tuple(
+            head.loss_reid.oim.memory.table.shape[1]
+            for head in (self.bbox_head, self.roi_head.bbox_head)
+        )
         return nn.ModuleList(
             LOSSES.build(loss, default_args=dict(feat_channels=sizes)) for loss in mutual
         )
@@ -100,6 +101,7 @@ class ROIAlignPS(AlignPS):
             `AlignPS`, with an RPN ``loss_rpn_cls`` and ``loss_rpn_bbox``, those of the RoI branch
             after ``roi_``, and ``loss_mi``, ``loss_kl``, ``loss_dv`` where configured.
         """
+        check_pids_given(gt_pids)
         maps = self.backbone(img)
         truth = (img_metas, gt_bboxes, gt_labels, gt_bboxes_ignore, gt_pids)
         outs = self.bbox_head(self.neck(maps))
@@ -125,24 +127,11 @@ class ROIAlignPS(AlignPS):
             losses.update(self._mutual_losses(alignps_people, roi_people))
         return losses
 
-    def _mutual_losses(
-        self, alignps: tuple[Tensor, Tensor], roi: tuple[Tensor, Tensor]
-    ) -> dict[str, Tensor]:
-        """Apply the mutual losses to the features and pids of the two branches."""
-        means = common_identity_means(*alignps, *roi)
-        return {loss.name: loss(*means, self._oims()) for loss in self.mutual}
-
-    def _oims(self) -> tuple[OIMLoss, OIMLoss]:
-        """Give each branch's OIM loss, which owns its memory."""
-        return oim_of(self.bbox_head.loss_reid), oim_of(self.roi_head.bbox_head.loss_reid)
-
-    def train_step(self, data: dict, optimizer: object) -> dict:
-        """Do mmdet's ``train_step``, then tell the mutual losses which optimizer will step."""
-        outputs = super().train_step(data, optimizer)
-        if isinstance(optimizer, torch.optim.Optimizer):
-            for loss in self.mutual:
-                loss.before_optimizer_step(optimizer)
-        return outputs
+    def _mutual_losses(self, alignps: People, roi: People) -> dict[str, Tensor]:
+        """Apply the mutual losses to the people of the two branches."""
+        means = common_identity_means(alignps, roi)
+        known = alignps.prototypes, roi.prototypes
+        return {loss.name: loss(*means, known) for loss in self.mutual}
 
     def _detect(self, read: tuple, img_metas: list[dict]) -> tuple[list[Tensor], NamedFeats]:
         dets, feats = super()._detect(read, img_metas)

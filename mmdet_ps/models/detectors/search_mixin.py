@@ -43,6 +43,19 @@ def unwrap_boxes(boxes: object) -> list[Tensor]:
     return list(inner)
 
 
+def check_pids_given(gt_pids: list[Tensor] | None) -> None:
+    """Refuse to train a re-id loss without identities.
+
+    Raises:
+        KeyError: With the config key that cures it.
+    """
+    if gt_pids is None:
+        raise KeyError(
+            "the re-id loss needs gt_pids: name 'gt_pids' in the keys of Collect "
+            'in the training pipeline'
+        )
+
+
 class SearchTestMixin:
     """Mix-in for detectors: `simple_test` in terms of `_read`, `_detect` and `_describe`.
 

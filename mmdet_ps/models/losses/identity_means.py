@@ -7,38 +7,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdet_ps.core.dist import gather_rows, gather_rows_with_grad
+from .toim_loss import People
 
 
-def common_identity_means(
-    feats_a: Tensor, pids_a: Tensor, feats_b: Tensor, pids_b: Tensor
-) -> tuple[Tensor, Tensor]:
+def common_identity_means(people_a: People, people_b: People) -> tuple[Tensor, Tensor]:
     """Average each branch's features of an identity over the batch, in float32.
 
-    On several processes the batch is that of all of them: every process gets the same means, with
-    the gradient path to its own features (`gather_rows_with_grad`).
+    The people are those of all processes: every process gets the same means, with the gradient
+    path to its own features.
 
     Args:
-        feats_a: (M, D_a) of this process; normalised here.
-        pids_a: (M,) int64, -1 for people without identity, who take no part.
-        feats_b: (K, D_b) of this process; normalised here.
-        pids_b: (K,) int64.
+        people_a: Of one branch, M of them; those without identity take no part.
+        people_b: Of the other, K of them.
 
     Returns:
         (n, D_a) and (n, D_b), L2-normalised, rows in ascending order of identity; n may be 0.
     """
-    everyone_a, everyone_b = gather_rows(pids_a), gather_rows(pids_b)
-    shared = everyone_a[everyone_a >= 0].unique()
-    shared = shared[torch.isin(shared, everyone_b)]
-    return (
-        _means(feats_a, everyone_a, shared),
-        _means(feats_b, everyone_b, shared),
-    )
+    shared = people_a.pids[people_a.pids >= 0].unique()
+    shared = shared[torch.isin(shared, people_b.pids)]
+    return _means(people_a, shared), _means(people_b, shared)
 
 
-def _means(feats: Tensor, pids: Tensor, wanted: Tensor) -> Tensor:
-    with torch.autocast(feats.device.type, enabled=False):
-        feats = gather_rows_with_grad(F.normalize(feats.float()))
-        member = (pids == wanted[:, None]).to(feats.dtype)
+def _means(people: People, wanted: Tensor) -> Tensor:
+    with torch.autocast(people.feats.device.type, enabled=False):
+        member = (people.pids == wanted[:, None]).to(people.feats.dtype)
         # The length of a mean does not matter after normalisation: the sum will do.
-        return F.normalize(member @ feats)
+        return F.normalize(member @ people.feats)

@@ -11,11 +11,13 @@ from mmdet.models import LOSSES
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from mmdet_ps.core.optimizers import TakesTurns
+from mmdet_ps.models.memories import Prototypes
+
 from .mutual_loss import MutualLoss
-from .oim_loss import OIMLoss
 
 
-class PairStatistic(nn.Sequential):
+class PairStatistic(TakesTurns, nn.Sequential):
     """T of MINE: the concatenation of two features -> linear -> ReLU -> linear -> a number.
 
     Args:
@@ -61,9 +63,10 @@ class MutualInformationLoss(MutualLoss):
     detached features, then for one step the features learn and T is fixed. The turn is read from
     a buffer that counts steps: the same on every process, and exact after a resume.
 
-    In the features' turn T enters the graph with detached parameters. They still get a gradient of
-    zeros, since DistributedDataParallel wants one of every parameter on every step, and
-    `before_optimizer_step` takes it away again, so that neither momentum nor weight decay moves T.
+    In the features' turn T enters the graph with detached parameters and gets a gradient of zeros,
+    since DistributedDataParallel wants one of every parameter on every step. The optimizer has to
+    rest on zeros: ``optimizer.constructor='TurnsOptimizerConstructor'``, which the schedules of
+    this project name, gives T a group of its own without momentum and weight decay.
 
     Args:
         hidden_channels: Of T; (D_a + D_b) / 2 by default, which is 256 in the paper's models.
@@ -98,39 +101,22 @@ class MutualInformationLoss(MutualLoss):
         self.estimator_turns = estimator_turns
         self.maximize = maximize
         self.register_buffer('step', torch.zeros((), dtype=torch.long))
-        self.features_turn = False
 
-    def forward(self, feats_a: Tensor, feats_b: Tensor, oims: tuple[OIMLoss, OIMLoss]) -> Tensor:
+    def forward(
+        self, feats_a: Tensor, feats_b: Tensor, prototypes: tuple[Prototypes, Prototypes]
+    ) -> Tensor:
         """Take one turn (in training); 0 with fewer than two identities. See `MutualLoss`."""
-        self.features_turn = int(self.step) % (self.estimator_turns + 1) == self.estimator_turns
+        features_turn = int(self.step) % (self.estimator_turns + 1) == self.estimator_turns
         if self.training:
             self.step += 1
         with torch.autocast(feats_a.device.type, enabled=False):
             parameters = dict(self.estimator.named_parameters())
-            if self.features_turn:
+            if features_turn:
                 fixed = {name: parameter.detach() for name, parameter in parameters.items()}
                 scores = functional_call(self.estimator, fixed, (feats_a, feats_b))
             else:
                 scores = self.estimator(feats_a.detach(), feats_b.detach())
             bound = donsker_varadhan(scores) if len(scores) > 1 else scores.sum() * 0
-            sign = 1 if self.features_turn and not self.maximize else -1
+            sign = 1 if features_turn and not self.maximize else -1
             paths = feats_a.sum() + feats_b.sum() + sum(p.sum() for p in parameters.values())
             return self.loss_weight * sign * bound + 0 * paths
-
-    def before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """After a features' turn, let the next step of the optimizer pass T by.
-
-        With gradients accumulated over several steps, T stays in the optimizer's step if any of
-        them was its own.
-        """
-        if not self.features_turn:
-            return
-
-        def pass_by(optimizer: torch.optim.Optimizer, args: object, kwargs: object) -> None:
-            handle.remove()
-            parameters = list(self.estimator.parameters())
-            if not any(p.grad is not None and p.grad.any() for p in parameters):
-                for parameter in parameters:
-                    parameter.grad = None
-
-        handle = optimizer.register_step_pre_hook(pass_by)

@@ -6,18 +6,18 @@ Q queue length.
 
 import torch
 import torch.nn.functional as F
-from mmdet.models import LOSSES
 from torch import Tensor, nn
 
 from mmdet_ps.core.dist import mean_over_processes
-from mmdet_ps.models.memories import IdentityMemory
+from mmdet_ps.models.memories import IdentityMemory, Prototypes
 
 AVERAGES = ('labelled', 'all')
 
 
-@LOSSES.register_module()
 class OIMLoss(nn.Module):
     """Cross entropy between features and identity prototypes, the queue as further classes.
+
+    A part of `TOIMLoss`, which heads are given; it owns the memory, and its owner updates it.
 
     On several processes each computes the loss of its own people; sums are divided by the global
     count, so that DistributedDataParallel's mean equals one process with the whole batch.
@@ -30,8 +30,8 @@ class OIMLoss(nn.Module):
         queue_temperature: The same for the queue; the table's by default.
         momentum: Share of the old prototype that an update keeps.
         normalize_table: Whether prototypes are normalised after each update.
-        focal_gamma: Exponent of the factor (1 - p) ** gamma (HOIM, Chen et al., AAAI 2020); 0 is
-            plain cross entropy.
+        focal_gamma: Exponent of the factor (1 - p) ** gamma (HOIM, Chen et al., AAAI 2020), 0 or
+            more; 0 is plain cross entropy.
         average: What the sum is divided by: the people with identity (``'labelled'``) or all
             people (``'all'``).
         loss_weight: Factor of the loss.
@@ -53,6 +53,8 @@ class OIMLoss(nn.Module):
         super().__init__()
         if average not in AVERAGES:
             raise ValueError(f'average={average!r} of OIMLoss: allowed are {", ".join(AVERAGES)}')
+        if focal_gamma < 0:
+            raise ValueError(f'focal_gamma={focal_gamma} of OIMLoss: allowed is 0 or more')
         self.num_pids = num_pids
         self.temperature = temperature
         self.queue_temperature = temperature if queue_temperature is None else queue_temperature
@@ -61,28 +63,13 @@ class OIMLoss(nn.Module):
         self.loss_weight = loss_weight
         self.memory = IdentityMemory(num_pids, queue_size, feat_channels, momentum, normalize_table)
 
-    def logits(self, feats: Tensor) -> Tensor:
-        """Scaled similarities with table and queue.
+    def forward(self, feats: Tensor, pids: Tensor, prototypes: Prototypes) -> Tensor:
+        """Compare people with what the memory holds.
 
         Args:
-            feats: (M, D), L2-normalised.
-
-        Returns:
-            (M, P + Q).
-        """
-        # Copies, since the update that follows writes into the buffers that autograd would read.
-        table, queue = self.memory.table.clone(), self.memory.queue.clone()
-        return torch.cat(
-            (feats @ table.t() / self.temperature, feats @ queue.t() / self.queue_temperature),
-            dim=1,
-        )
-
-    def forward(self, feats: Tensor, pids: Tensor) -> Tensor:
-        """Compute the loss against the memory as it is, then (in training) update the memory.
-
-        Args:
-            feats: (M, D); normalised here, in float32, not by the caller.
-            pids: (M,) int64; rows with -1 enter the queue and carry no loss.
+            feats: (M, D) float32, L2-normalised.
+            pids: (M,) int64; rows with -1 carry no loss.
+            prototypes: Of the memory before it takes these people in.
 
         Returns:
             Scalar; 0 with a gradient path when no row has a pid.
@@ -92,19 +79,23 @@ class OIMLoss(nn.Module):
                 assertion of the cross entropy ends the run).
         """
         self._check_pids(pids)
-        with torch.autocast(feats.device.type, enabled=False):
-            feats = F.normalize(feats.float())
-            labelled = pids >= 0
-            log_p = F.log_softmax(self.logits(feats[labelled]), dim=1)
-            log_p = log_p.gather(1, pids[labelled][:, None]).squeeze(1)
-            loss = -((1 - log_p.exp()) ** self.focal_gamma) * log_p if self.focal_gamma else -log_p
-            counted = labelled if self.average == 'labelled' else torch.ones_like(labelled)
-            count = mean_over_processes(counted.sum().float()).clamp(min=1 / 64)
-            # The empty sum of the features keeps the gradient path of a batch without identities.
-            loss = (loss.sum() + 0 * feats.sum()) / count
-        if self.training:
-            self.memory.update(feats, pids)
-        return self.loss_weight * loss
+        labelled = pids >= 0
+        logits = torch.cat(
+            (
+                feats[labelled] @ prototypes.table.t() / self.temperature,
+                feats[labelled] @ prototypes.queue.t() / self.queue_temperature,
+            ),
+            dim=1,
+        )
+        log_p = F.log_softmax(logits, dim=1).gather(1, pids[labelled][:, None]).squeeze(1)
+        # At p = 1 an exponent below 1 has an infinite slope, which times log p = 0 is no number;
+        # the loss itself is flat there.
+        miss = (-torch.expm1(log_p)).clamp(min=torch.finfo(log_p.dtype).tiny)
+        loss = -(miss**self.focal_gamma) * log_p
+        counted = labelled if self.average == 'labelled' else torch.ones_like(labelled)
+        count = mean_over_processes(counted.sum().float()).clamp(min=1 / 64)
+        # The empty sum of the features keeps the gradient path of a batch without identities.
+        return self.loss_weight * (loss.sum() + 0 * feats.sum()) / count
 
     def _check_pids(self, pids: Tensor) -> None:
         if pids.device.type == 'cpu' and len(pids) and pids.max() >= self.num_pids:

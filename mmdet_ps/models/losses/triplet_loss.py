@@ -57,6 +57,11 @@ class TripletLoss(nn.Module):
             each anchor's farthest positive and nearest negative (Hermans et al., 2017), as the
             authors' published models do.
         loss_weight: Factor of the loss.
+
+    Note:
+        Eq. 3 writes a sum over the triplets. Here it is their mean: the number of triplets grows
+        with the third power of the people in a batch, and a sum would weigh a crowded batch
+        thousands of times an empty one.
     """
 
     def __init__(self, margin: float = 0.3, mining: str = 'all', loss_weight: float = 1.0) -> None:

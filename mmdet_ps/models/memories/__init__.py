@@ -1,3 +1,3 @@
-from .identity_memory import IdentityMemory
+from .identity_memory import IdentityMemory, Prototypes
 
-__all__ = ['IdentityMemory']
+__all__ = ['IdentityMemory', 'Prototypes']

@@ -3,18 +3,27 @@
 Shapes: M features in the batch, D embedding size, P identities (table rows), Q queue length.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet_ps.core.dist import gather_rows
+
+class Prototypes(NamedTuple):
+    """What a memory held at some time, copied.
+
+    Attributes:
+        table: (P, D), a row an identity.
+        queue: (Q, D), people without identity.
+    """
+
+    table: Tensor
+    queue: Tensor
 
 
 class IdentityMemory(nn.Module):
     """One prototype per identity, and the latest features of people without identity.
-
-    On several processes each update sees the features of all of them, in order of rank, so that
-    every process holds the same memory.
 
     Args:
         num_pids: P; identities are 0 .. P - 1.
@@ -49,18 +58,25 @@ class IdentityMemory(nn.Module):
         self.register_buffer('pointer', torch.zeros((), dtype=torch.long))
         self.register_buffer('touched', torch.zeros(num_pids, dtype=torch.bool))
 
+    def prototypes(self) -> Prototypes:
+        """Copy table and queue: what follows may be updated, what autograd reads may not."""
+        return Prototypes(self.table.clone(), self.queue.clone())
+
     @torch.no_grad()
     def update(self, feats: Tensor, pids: Tensor) -> None:
         """Take the features of a batch in, each in its turn.
+
+        With several processes that is the batch of all of them, in order of rank, so that every
+        process holds the same memory.
 
         For a feature x of identity i, v_i <- momentum v_i + (1 - momentum) x, then normalised
         (unless switched off). Features of people without identity replace the oldest in the queue.
 
         Args:
-            feats: (M, D) of this process, L2-normalised.
+            feats: (M, D), L2-normalised.
             pids: (M,) int64, negative for people without identity.
         """
-        feats, pids = gather_rows(feats.detach().to(self.table.dtype)), gather_rows(pids)
+        feats = feats.detach().to(self.table.dtype)
         labelled = pids >= 0
         self._update_table(feats[labelled], pids[labelled])
         self._update_queue(feats[~labelled])

@@ -20,9 +20,16 @@ class NormAwareEmbedding(BaseModule):
     Args:
         in_channels: Channels of each feature that is projected.
         feat_channels: D, shared evenly by the projections.
+        projector_std: Standard deviation, around 0, of the scales of the projections'
+            normalisation at the start (NAE's code: 0.01); None for scales of 1.
     """
 
-    def __init__(self, in_channels: tuple[int, ...], feat_channels: int) -> None:
+    def __init__(
+        self,
+        in_channels: tuple[int, ...],
+        feat_channels: int,
+        projector_std: float | None = 0.01,
+    ) -> None:
         super().__init__(dict(type='Normal', layer='Linear', std=0.01))
         if feat_channels % len(in_channels):
             raise ValueError(
@@ -34,6 +41,9 @@ class NormAwareEmbedding(BaseModule):
             nn.Sequential(nn.Linear(channels, size), SmallBatchNorm1d(size))
             for channels in in_channels
         )
+        if projector_std is not None:
+            for _, norm in self.projectors:
+                nn.init.normal_(norm.weight, std=projector_std)
         self.rescaler = SmallBatchNorm1d(1)
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
@@ -59,7 +69,8 @@ class NAEBBoxHead(BBoxHead):
         in_channels: C5.
         c4_channels: C4.
         feat_channels: D.
-        loss_reid: Config of the loss on unit embeddings, `OIMLoss` or `TOIMLoss`.
+        projector_std: See `NormAwareEmbedding`.
+        loss_reid: Config of the loss on unit embeddings, `TOIMLoss`.
         **kwargs: Arguments of mmdet's ``BBoxHead``.
     """
 
@@ -69,6 +80,7 @@ class NAEBBoxHead(BBoxHead):
         in_channels: int = 2048,
         c4_channels: int = 1024,
         feat_channels: int = 256,
+        projector_std: float | None = 0.01,
         **kwargs: object,
     ) -> None:
         kwargs = dict(init_cfg=dict(type='Normal', layer='Linear', std=0.01)) | kwargs
@@ -79,7 +91,9 @@ class NAEBBoxHead(BBoxHead):
         # A normalised output starts with unit spread; boxes should start as the proposals are.
         nn.init.constant_(norm.weight, 0.01)
         self.fc_reg = nn.Sequential(self.fc_reg, norm)
-        self.embedding_head = NormAwareEmbedding((c4_channels, in_channels), feat_channels)
+        self.embedding_head = NormAwareEmbedding(
+            (c4_channels, in_channels), feat_channels, projector_std
+        )
         self.loss_reid = build_loss(loss_reid)
 
     def forward(self, c4_feats: Tensor, c5_feats: Tensor) -> tuple[Tensor, Tensor, Tensor]:

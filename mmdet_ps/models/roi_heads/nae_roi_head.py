@@ -9,7 +9,7 @@ from mmdet.models import HEADS
 from mmdet.models.roi_heads import StandardRoIHead
 from torch import Tensor
 
-from mmdet_ps.models.losses.toim_loss import check_pids_given, named_reid_losses
+from mmdet_ps.models.losses.toim_loss import People
 
 
 @HEADS.register_module()
@@ -55,13 +55,12 @@ class NAERoIHead(StandardRoIHead):
         gt_labels: list[Tensor],
         gt_bboxes_ignore: list[Tensor] | None = None,
         gt_pids: list[Tensor] | None = None,
-    ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor]]:
+    ) -> tuple[dict[str, Tensor], People]:
         """Do what `forward_train` does, and give the people as well.
 
         Returns:
-            Losses by name; unit embeddings (M, D) and pids (M,) of the positive RoIs.
+            Losses by name; the people at the positive RoIs.
         """
-        check_pids_given(gt_pids)
         samples = []
         for image, proposals in enumerate(proposal_list):
             ignored = None if gt_bboxes_ignore is None else gt_bboxes_ignore[image]
@@ -78,8 +77,10 @@ class NAERoIHead(StandardRoIHead):
         pids = [
             pids[sample.pos_assigned_gt_inds] for pids, sample in zip(gt_pids, samples, strict=True)
         ]
-        people = outs['embeddings'][targets[0] == 0], torch.cat(pids)
-        return losses | named_reid_losses(self.bbox_head.loss_reid, *people), people
+        reid_losses, people = self.bbox_head.loss_reid.losses_and_people(
+            outs['embeddings'][targets[0] == 0], torch.cat(pids)
+        )
+        return losses | reid_losses, people
 
     def _placeholder(self, c4: Tensor, *targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Stand in for a batch without RoIs: one of the whole picture, of weight 0.
@@ -88,7 +89,8 @@ class NAERoIHead(StandardRoIHead):
         """
         stride = self.bbox_roi_extractor.featmap_strides[0]
         height, width = c4.shape[-2:]
-        rois = c4.new_tensor([[0, 0, 0, width * stride, height * stride]])
+        # Of the boxes' type: in mixed precision the map may be half.
+        rois = targets[-1].new_tensor([[0, 0, 0, width * stride, height * stride]])
         labels, *others = (target.new_zeros(1, *target.shape[1:]) for target in targets)
         return rois, (labels + self.bbox_head.num_classes, *others)
 

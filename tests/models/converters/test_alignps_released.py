@@ -76,7 +76,7 @@ def test_roi_memory_and_estimator_are_kept(roi_alignps):
     state = blank_state('roi_alignps_prw')
     state['roi_head.bbox_head.loss_oim.lut'] = torch.randn(483, 256)
     done = convert(state, roi_alignps)
-    memory = 'roi_head.bbox_head.loss_reid.memory'
+    memory = 'roi_head.bbox_head.loss_reid.oim.memory'
     assert done.state_dict[f'{memory}.table'] is state['roi_head.bbox_head.loss_oim.lut']
     assert done.state_dict[f'{memory}.queue'] is state['roi_head.bbox_head.loss_oim.cq']
     assert done.placed['mi_estimator.T_func.2.bias'] == 'mutual.0.estimator.2.bias'

@@ -162,12 +162,6 @@ def test_unknown_source():
         make(reid_from='tower')
 
 
-def test_pids_are_needed():
-    maps, metas, boxes, labels = scene()
-    with pytest.raises(KeyError, match='gt_pids.*Collect'):
-        make(loss_reid=LOSS).forward_train(maps, metas, boxes, labels)
-
-
 @pytest.mark.parametrize('pids', [[[-1, -1], [-1]], [[], []]])
 def test_nobody_with_identity(pids):
     head = make(loss_reid=LOSS)

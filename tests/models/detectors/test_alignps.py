@@ -134,6 +134,17 @@ def test_training_step_reaches_every_parameter():
     assert memory.pointer > 0
 
 
+def test_pids_are_needed_where_identities_are_learned():
+    given = {key: value for key, value in people().items() if key != 'gt_pids'}
+    img, metas = batch()
+    with pytest.raises(KeyError, match="name 'gt_pids' in the keys of Collect"):
+        tiny_model().train()(img=img, img_metas=metas, return_loss=True, **given)
+    model = tiny_model()
+    model.bbox_head.loss_reid = None
+    losses = model.train()(img=img, img_metas=metas, return_loss=True, **given)
+    assert list(losses) == ['loss_cls', 'loss_bbox', 'loss_centerness']
+
+
 def test_loss_falls():
     model = tiny_model().train()
     img, metas = batch()

@@ -1,10 +1,15 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
 from mmcv import Config
+from mmdet.core.optimizers import build_optimizer
 
-from mmdet_ps.core.parallel import OneDeviceDistributed
+from mmdet_ps.core.parallel import OneDeviceDistributed, OneDeviceParallel
+from mmdet_ps.models.losses import TOIMLoss
+from mmdet_ps.models.losses.identity_means import common_identity_means
 
 from .tiny_models import CONFIGS, MI, MUTUAL, find, tiny_batch, tiny_model
 
@@ -27,7 +32,7 @@ def parameters(model):
 def test_losses_and_gradients(with_rpn, pids):
     """The same names on all three turns, whoever is there, and every parameter in use."""
     model = tiny_model('roi_alignps', with_rpn=with_rpn, mutual=MUTUAL).train()
-    for _ in range(3):
+    for step in range(3):
         model.zero_grad()
         losses = model(**tiny_batch(pids))
         assert list(losses) == ALIGNPS + RPN * with_rpn + ROI + BETWEEN
@@ -39,7 +44,20 @@ def test_losses_and_gradients(with_rpn, pids):
             assert p.grad.isfinite().all(), name
         shared = {pid for image in pids for pid in image if pid >= 0}
         assert (values['loss_mi'] != 0) == (len(shared) > 1)
-        assert (values['loss_dv'] > 0) == (values['loss_kl'] > 0) == (len(shared) > 0)
+        assert (values['loss_dv'] != 0) == (len(shared) > 0)
+        # Nobody is known in the first step: both branches hold all identities equally likely.
+        assert (values['loss_kl'] != 0) == (len(shared) > 0 and step > 0)
+
+
+def mutual_losses(model, alignps, roi):
+    """The losses between two branches that have seen these features with these pids."""
+    heads = model.bbox_head, model.roi_head.bbox_head
+    return model._mutual_losses(
+        *(
+            head.loss_reid.losses_and_people(*people)[1]
+            for head, people in zip(heads, (alignps, roi), strict=True)
+        )
+    )
 
 
 def test_none_in_common():
@@ -47,8 +65,8 @@ def test_none_in_common():
     model = tiny_model('roi_alignps', mutual=MUTUAL).train()
     torch.manual_seed(0)
     feats_a, feats_b = torch.randn(2, 3, 16, requires_grad=True)
-    losses = model._mutual_losses(
-        (feats_a, torch.tensor([1, 2, -1])), (feats_b, torch.tensor([4, -1, 5]))
+    losses = mutual_losses(
+        model, (feats_a, torch.tensor([1, 2, -1])), (feats_b, torch.tensor([4, -1, 5]))
     )
     assert list(losses) == BETWEEN
     sum(losses.values()).backward()
@@ -63,11 +81,15 @@ def test_any_subset_of_mutual_losses(chosen):
 
 
 def test_mutual_losses_reach_both_branches():
-    model = tiny_model('roi_alignps', mutual=MUTUAL[1:]).train()
+    kl = dict(type='KLMutualLoss', direction='both')
+    model = tiny_model('roi_alignps', mutual=[kl, MUTUAL[2]]).train()
+    model(**tiny_batch())
     losses = model(**tiny_batch())
-    (losses['loss_kl'] + losses['loss_dv']).backward()
-    assert model.neck.fpn_convs['0'].weight.grad.ne(0).any()
-    assert model.roi_head.shared_head.layer4[0].conv1.weight.grad.ne(0).any()
+    for loss in losses['loss_kl'], losses['loss_dv']:
+        model.zero_grad()
+        loss.backward(retain_graph=True)
+        assert model.neck.fpn_convs['0'].weight.grad.ne(0).any()
+        assert model.roi_head.shared_head.layer4[0].conv1.weight.grad.ne(0).any()
 
 
 def test_without_rpn_there_is_none():
@@ -177,23 +199,67 @@ def test_given_boxes():
             )
 
 
-def test_estimator_stands_still_through_train_step():
+def test_kl_reads_the_memories_before_this_step():
+    """Those after it hold the very features that are compared."""
+    model = tiny_model('roi_alignps', mutual=[dict(type='KLMutualLoss')]).train()
+    heads = model.bbox_head, model.roi_head.bbox_head
+    for step in range(3):
+        before = [copy.deepcopy(head.loss_reid.oim.memory) for head in heads]
+        seen = []
+        for head in heads:
+            head.loss_reid.losses_and_people = recording(head.loss_reid, seen)
+        loss = model(**tiny_batch(seed=step))['loss_kl']
+        means = common_identity_means(*seen)
+        log_p = [
+            (means[i] @ torch.cat((m.table, m.queue)).t() / 0.1).log_softmax(1)[:, :9]
+            for i, m in enumerate(before)
+        ]
+        divergence = log_p[0].exp() * (log_p[0] - log_p[1])
+        torch.testing.assert_close(loss, divergence.sum(1).mean())
+        assert not before[0].table.equal(heads[0].loss_reid.oim.memory.table)
+
+
+def recording(loss_reid, seen):
+    def call(*args):
+        losses, people = TOIMLoss.losses_and_people(loss_reid, *args)
+        seen.append(people)
+        return losses, people
+
+    return call
+
+
+@pytest.mark.parametrize('optimizer', ['sgd_24e_roi', 'adamw_tiny'])
+def test_estimator_stands_still_in_a_training_by_mmdets_loop(optimizer):
+    """What mmdet's train_detector builds from the schedules, momentum and decay raised."""
+    cfg = Config.fromfile(str(CONFIGS / f'_base_/schedules/{optimizer}.py')).optimizer
+    cfg.update(lr=0.01, weight_decay=0.1)
     model = tiny_model('roi_alignps').train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=0.1)
+    optimizer = build_optimizer(OneDeviceParallel(model), cfg)
     (loss,) = model.mutual
-    for turn in range(3):
-        before = loss.estimator[0].weight.detach().clone()
+    for turn in range(6):
+        before = [p.detach().clone() for p in loss.estimator.parameters()]
+        neck = model.neck.fpn_convs['0'].weight.detach().clone()
         optimizer.zero_grad()
         model.train_step(tiny_batch(), optimizer)['loss'].backward()
         optimizer.step()
-        assert loss.estimator[0].weight.equal(before) == (turn == 2)
+        still = [p.equal(old) for p, old in zip(loss.estimator.parameters(), before, strict=True)]
+        assert still[:3] == [turn % 3 == 2] * 3
+        assert not model.neck.fpn_convs['0'].weight.equal(neck)
+
+
+@pytest.mark.parametrize('name', ['nae', 'roi_alignps'])
+def test_pids_are_needed(name):
+    batch = tiny_batch()
+    del batch['gt_pids']
+    with pytest.raises(KeyError, match="name 'gt_pids' in the keys of Collect"):
+        tiny_model(name).train()(**batch)
 
 
 def test_paper_configs_agree_between_the_branches():
     for dataset, sizes in (('cuhk', (5532, 5000)), ('prw', (483, 500))):
         model = Config.fromfile(str(CONFIGS / f'roi_alignps/roi_alignps_r50_{dataset}.py')).model
-        for reid in (model.bbox_head.loss_reid.oim, model.roi_head.bbox_head.loss_reid):
-            assert (reid.num_pids, reid.queue_size) == sizes
+        for head in (model.bbox_head, model.roi_head.bbox_head):
+            assert (head.loss_reid.oim.num_pids, head.loss_reid.oim.queue_size) == sizes
         assert [loss.type for loss in model.mutual] == ['MutualInformationLoss']
 
 
@@ -219,7 +285,8 @@ def _train(rank, options):
     """Four steps; people only in the pictures of process 0, other initial weights on each."""
     model = tiny_model('roi_alignps', seed=rank, **options).train()
     wrapped = OneDeviceDistributed(model, broadcast_buffers=False)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    sgd = dict(type='SGD', constructor='TurnsOptimizerConstructor', lr=0.01, momentum=0.9)
+    optimizer = build_optimizer(wrapped, sgd)
     steps = []
     for step in range(4):
         pids = ((3, -1), (5, 3)) if rank == 0 else ((), ())
@@ -241,10 +308,10 @@ def _mutual_gradients(rows):
     feats_a, feats_b = torch.randn(2, 7, 16)
     pids_a, pids_b = torch.tensor([[1, 2, 2, 1, -1, 3, 6], [2, 8, 1, 3, 3, -1, 2]])
     feats_a, feats_b = feats_a[rows].requires_grad_(), feats_b[rows].requires_grad_()
-    for oim in (model.bbox_head.loss_reid.oim, model.roi_head.bbox_head.loss_reid):
-        oim.memory.table.normal_()
+    for head in (model.bbox_head, model.roi_head.bbox_head):
+        head.loss_reid.oim.memory.table.normal_()
     model.mutual[0].step.fill_(2)
-    losses = model._mutual_losses((feats_a, pids_a[rows]), (feats_b, pids_b[rows]))
+    losses = mutual_losses(model, (feats_a, pids_a[rows]), (feats_b, pids_b[rows]))
     sum(losses.values()).backward()
     values = {name: value.item() for name, value in losses.items()}
     return values, feats_a.grad, feats_b.grad

@@ -23,9 +23,9 @@ _BRANCH = {
     'roi_head.bbox_head.in_channels': 64,
     'roi_head.bbox_head.c4_channels': 32,
     'roi_head.bbox_head.feat_channels': 16,
-    'roi_head.bbox_head.loss_reid.feat_channels': 16,
-    'roi_head.bbox_head.loss_reid.num_pids': 9,
-    'roi_head.bbox_head.loss_reid.queue_size': 4,
+    'roi_head.bbox_head.loss_reid.oim.feat_channels': 16,
+    'roi_head.bbox_head.loss_reid.oim.num_pids': 9,
+    'roi_head.bbox_head.loss_reid.oim.queue_size': 4,
     'train_cfg.rcnn.sampler.num': 8,
 }
 _ALIGNPS = {

@@ -1,6 +1,14 @@
 import torch
+import torch.nn.functional as F
 
-from mmdet_ps.models.losses.identity_means import common_identity_means
+from mmdet_ps.models.losses.identity_means import common_identity_means as people_means
+from mmdet_ps.models.losses.toim_loss import People
+
+
+def common_identity_means(feats_a, pids_a, feats_b, pids_b):
+    return people_means(
+        People(F.normalize(feats_a), pids_a, None), People(F.normalize(feats_b), pids_b, None)
+    )
 
 
 def test_means_by_hand():

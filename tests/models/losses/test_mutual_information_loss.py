@@ -1,10 +1,15 @@
+import copy
 import math
 
 import pytest
 import torch
+from mmcv.runner import build_optimizer
+from torch import nn
 
 from mmdet_ps.models.losses import MutualInformationLoss
 from mmdet_ps.models.losses.mutual_information_loss import PairStatistic, donsker_varadhan
+
+TURNS = 'TurnsOptimizerConstructor'
 
 
 def correlated(n, rho):
@@ -17,12 +22,11 @@ def test_bound_approaches_the_known_information_of_gaussians(rho):
     """Two correlated Gaussians share -log(1 - rho^2) / 2 nats."""
     torch.manual_seed(0)
     loss = MutualInformationLoss(feat_channels=(1, 1), hidden_channels=24, loss_weight=1.0)
-    optimizer = torch.optim.Adam(loss.parameters(), lr=1e-2)
+    optimizer = build_optimizer(loss, dict(type='Adam', constructor=TURNS, lr=1e-2))
     for _ in range(600):
         value = loss(*correlated(96, rho), ())
         optimizer.zero_grad()
         value.backward()
-        loss.before_optimizer_step(optimizer)
         optimizer.step()
     loss.eval()
     with torch.no_grad():
@@ -96,44 +100,99 @@ def test_direction(maximize):
         before = bound()
         optimizer.zero_grad()
         loss(*feats, ()).backward()
-        loss.before_optimizer_step(optimizer)
         optimizer.step()
         raised = turn % 3 < 2 or maximize
         assert (bound() > before) == raised
 
 
-@pytest.mark.parametrize('kind', ['sgd', 'adamw'])
-def test_estimator_stands_still_in_the_features_turn(kind):
+class Learner(nn.Module):
+    """The loss and the features it learns from, as parameters."""
+
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.loss = make(**kwargs)
+        self.feats = nn.ParameterList(f.detach() for f in people())
+
+    def backward(self):
+        self.loss(*self.feats, ()).backward()
+
+    def state(self, part):
+        return [p.detach().clone() for p in getattr(self, part).parameters()]
+
+
+def same(ours, theirs):
+    return [a.equal(b) for a, b in zip(ours, theirs, strict=True)]
+
+
+OPTIMIZERS = [
+    dict(type='SGD', momentum=0.9),
+    dict(type='SGD', momentum=0.9, nesterov=True),
+    dict(type='AdamW', betas=(0.9, 0.99)),
+    dict(type='Adam', amsgrad=True),
+    dict(type='RMSprop', momentum=0.9),
+]
+SCHEDULES = [None, dict(bias_lr_mult=2.0, custom_keys=dict(feats=dict(decay_mult=0.5)))]
+
+
+@pytest.mark.parametrize('paramwise', SCHEDULES, ids=['plain', 'paramwise'])
+@pytest.mark.parametrize('optimizer', OPTIMIZERS, ids=lambda o: '-'.join(map(str, o)))
+def test_estimator_stands_still_in_the_features_turn(optimizer, paramwise):
     """Neither momentum nor weight decay moves it, though DDP finds its gradients."""
-    loss = make()
-    feats = people()
-    parameters = [*loss.parameters(), *feats]
-    if kind == 'sgd':
-        optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.1)
-    else:
-        optimizer = torch.optim.AdamW(parameters, lr=0.1, weight_decay=0.1)
+    learner = Learner()
+    cfg = dict(constructor=TURNS, lr=0.1, weight_decay=0.1, paramwise_cfg=paramwise)
+    optimizer = build_optimizer(learner, optimizer | cfg)
     for turn in range(6):
-        before = [p.detach().clone() for p in loss.estimator.parameters()]
-        features = [f.detach().clone() for f in feats]
+        estimator, feats = learner.state('loss'), learner.state('feats')
         optimizer.zero_grad()
-        loss(*feats, ()).backward()
-        assert all(p.grad is not None for p in loss.estimator.parameters())
-        loss.before_optimizer_step(optimizer)
+        learner.backward()
+        assert all(p.grad is not None for p in learner.parameters())
         optimizer.step()
-        still = [p.equal(old) for p, old in zip(loss.estimator.parameters(), before, strict=True)]
-        assert still == [turn % 3 == 2] * 4
-        assert not any(f.equal(old) for f, old in zip(feats, features, strict=True))
+        # The last bias shifts all scores alike, which the bound does not see.
+        assert same(learner.state('loss')[:3], estimator[:3]) == [turn % 3 == 2] * 3
+        if turn % 3 == 2:
+            assert learner.state('loss')[3].equal(estimator[3])
+        assert not any(same(learner.state('feats'), feats))
 
 
-def test_accumulated_gradients_of_its_own_turns_reach_the_estimator():
-    loss = make()
-    optimizer = torch.optim.SGD(loss.parameters(), lr=0.1)
-    before = loss.estimator[0].weight.detach().clone()
-    for _ in range(3):
-        loss(*people(), ()).backward()
-        loss.before_optimizer_step(optimizer)
+@pytest.mark.parametrize('steps, moves', [(3, True), (2, True), (1, False)])
+@pytest.mark.parametrize('optimizer', OPTIMIZERS[:3], ids=lambda o: '-'.join(map(str, o)))
+def test_accumulated_gradients(optimizer, steps, moves):
+    """A step of the optimizer after several turns, the last of which is the features'."""
+    learner = Learner()
+    cfg = dict(constructor=TURNS, lr=0.1, weight_decay=0.1)
+    optimizer = build_optimizer(learner, optimizer | cfg)
+    for _ in range(3 - steps):
+        optimizer.zero_grad()
+        learner.backward()
+        optimizer.step()
+    before = learner.state('loss')
+    optimizer.zero_grad()
+    for _ in range(steps):
+        learner.backward()
     optimizer.step()
-    assert not loss.estimator[0].weight.equal(before)
+    assert same(learner.state('loss')[:3], before[:3]) == [not moves] * 3
+
+
+@pytest.mark.parametrize('optimizer', OPTIMIZERS[:3], ids=lambda o: '-'.join(map(str, o)))
+def test_resume_goes_on_to_the_last_bit(optimizer):
+    cfg = optimizer | dict(constructor=TURNS, lr=0.1, weight_decay=0.1)
+
+    def steps(learner, optimizer, count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            learner.backward()
+            optimizer.step()
+
+    first = Learner()
+    optimizer = build_optimizer(first, cfg)
+    steps(first, optimizer, 4)
+    second = Learner()
+    second.load_state_dict(first.state_dict())
+    resumed = build_optimizer(second, cfg)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    steps(first, optimizer, 4)
+    steps(second, resumed, 4)
+    assert all(same(first.state_dict().values(), second.state_dict().values()))
 
 
 def test_turns_go_on_after_a_resume():

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmdet_ps.models.losses import TOIMLoss, TripletLoss
+from mmdet_ps.models.losses import TripletLoss
 
 
 def slow_triplet(feats, pids, margin, mining):
@@ -69,48 +69,3 @@ def test_equal_features_have_finite_gradients(mining):
 def test_unknown_mining():
     with pytest.raises(ValueError, match="mining='soft'.*all, hard"):
         TripletLoss(mining='soft')
-
-
-def toim(**kwargs):
-    args = dict(oim=dict(num_pids=4, queue_size=2, feat_channels=3), triplet=dict(mining='hard'))
-    return TOIMLoss(**(args | kwargs))
-
-
-def test_table_rows_of_the_batch_join_the_candidates():
-    torch.manual_seed(0)
-    loss = toim()
-    rows = F.normalize(torch.randn(4, 3))
-    loss.oim.memory.update(rows[:3], torch.tensor([0, 1, 2]))
-    # Identity 3 is in the batch but untouched, 2 is touched but not in the batch.
-    feats, pids = F.normalize(torch.randn(4, 3)), torch.tensor([0, 1, 3, -1])
-    value = loss(feats, pids)['loss_tri']
-    joined = torch.cat((feats, rows[:2])), torch.cat((pids, torch.tensor([0, 1])))
-    torch.testing.assert_close(value, slow_triplet(*joined, 0.3, 'hard'), rtol=1e-5, atol=1e-6)
-    alone = toim(use_lut=False)(feats, pids)['loss_tri']
-    assert alone == 0
-
-
-def test_identity_zero_takes_part():
-    loss = toim()
-    loss.oim.memory.update(torch.eye(3)[:2], torch.tensor([0, 1]))
-    feats = torch.tensor([[0.0, 1.0, 0.0]])
-    # The farthest positive is row 0, the only candidate of its identity.
-    assert loss(feats, torch.tensor([0]))['loss_tri'] == 0  # no negative in the batch
-    feats, pids = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), torch.tensor([0, 1])
-    assert loss(feats, pids)['loss_tri'] > 1
-
-
-def test_names_stay_the_same():
-    loss = toim()
-    for pids in ([], [-1], [0, 0, 1], [2]):
-        feats = torch.randn(len(pids), 3)
-        assert list(loss(feats, torch.tensor(pids, dtype=torch.long))) == ['loss_oim', 'loss_tri']
-    assert list(toim(triplet=None)(torch.randn(1, 3), torch.tensor([0]))) == ['loss_oim']
-
-
-def test_prototypes_get_no_gradient_and_are_read_before_the_update():
-    loss = toim()
-    loss.oim.memory.update(torch.eye(3), torch.tensor([0, 1, 2]))
-    feats = F.normalize(torch.randn(3, 3)).requires_grad_()
-    sum(loss(feats, torch.tensor([0, 1, 2])).values()).backward()
-    assert feats.grad.isfinite().all() and feats.grad.abs().sum() > 0

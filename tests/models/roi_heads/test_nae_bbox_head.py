@@ -11,7 +11,7 @@ CFG = ConfigDict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_pe
 def make():
     torch.manual_seed(0)
     return NAEBBoxHead(
-        dict(type='OIMLoss', num_pids=3, queue_size=2, feat_channels=4),
+        dict(type='TOIMLoss', oim=dict(num_pids=3, queue_size=2, feat_channels=4)),
         in_channels=6,
         c4_channels=5,
         feat_channels=4,
@@ -22,7 +22,7 @@ def make():
 
 def test_embedding_by_hand():
     """Identity layers: the vector (3, 4) has length 5 and direction (0.6, 0.8)."""
-    embedding = NormAwareEmbedding((1, 1), 2).eval()
+    embedding = NormAwareEmbedding((1, 1), 2, projector_std=None).eval()
     for linear, norm in embedding.projectors:
         torch.nn.init.ones_(linear.weight)
         torch.nn.init.zeros_(linear.bias)
@@ -33,6 +33,21 @@ def test_embedding_by_hand():
     unit, logits = embedding((torch.tensor([[3.0]]), torch.tensor([[4.0]])))
     torch.testing.assert_close(unit, torch.tensor([[0.6, 0.8]]))
     torch.testing.assert_close(logits, torch.tensor([(5.0 - 3.0) / 2.0]))
+
+
+def test_scales_of_the_projections_start_small_and_of_either_sign():
+    torch.manual_seed(0)
+    embedding = NormAwareEmbedding((3, 5), 2000)
+    embedding.init_weights()
+    for linear, norm in embedding.projectors:
+        for weight in linear.weight, norm.weight:
+            assert weight.std().item() == pytest.approx(0.01, rel=0.1)
+            assert weight.mean().abs() < 1e-3
+        assert norm.bias.eq(0).all()
+    assert embedding.rescaler.weight.item() == 1
+    embedding = NormAwareEmbedding((3, 5), 2000, projector_std=None)
+    embedding.init_weights()
+    assert all(norm.weight.eq(1).all() for _, norm in embedding.projectors)
 
 
 def test_channels_that_do_not_divide():

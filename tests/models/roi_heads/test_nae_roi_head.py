@@ -80,14 +80,14 @@ def step(head, c4, boxes, pids, proposals=None):
 def test_people_are_positive_rois_with_their_pids(head, c4):
     """Proposals on the second person of image 0 and beside anyone; ground truth joins."""
     near = torch.tensor([[61.0, 11, 99, 79, 0.9], [0, 0, 20, 4, 0.8]])
-    losses, (feats, pids) = step(
+    losses, (feats, pids, _) = step(
         head, c4, BOXES, [torch.tensor([3, -1]), torch.tensor([5])], [near, torch.zeros(0, 5)]
     )
     assert sorted(pids[:3].tolist()) == [-1, -1, 3]
     assert pids[3:].tolist() == [5]
     torch.testing.assert_close(feats.norm(dim=1), torch.ones(4))
     assert losses['loss_oim'] > 0
-    memory = head.bbox_head.loss_reid.memory
+    memory = head.bbox_head.loss_reid.oim.memory
     assert memory.touched.nonzero().flatten().tolist() == [3, 5]
     row_of_5 = feats[3].detach()
     torch.testing.assert_close(memory.table[5], row_of_5)
@@ -104,13 +104,23 @@ def test_nobody_labelled(head, c4):
 
 def test_no_roi_at_all(head, c4):
     """No proposal, no person: zeros, with a gradient for every parameter."""
-    losses, (feats, pids) = step(head, c4, [torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.long)])
+    losses, (feats, pids, _) = step(
+        head, c4, [torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.long)]
+    )
     assert [loss.item() for loss in losses.values()] == [0, 0, 0]
     assert all(p.grad.eq(0).all() for p in head.parameters())
     assert feats.shape == (0, 16)
     assert pids.shape == (0,)
 
 
-def test_pids_are_needed(head, c4):
-    with pytest.raises(KeyError, match="name 'gt_pids' in the keys of Collect"):
-        step(head, c4, BOXES, None)
+def test_placeholder_of_a_half_map_is_float32(head, c4):
+    """Under fp16 the extractor casts a half map to float32, and takes RoIs as they are."""
+    targets = [torch.zeros(0, dtype=torch.long), torch.zeros(0), *torch.zeros(2, 0, 4)]
+    rois, (labels, label_weights, *_) = head._placeholder(c4[0].half(), *targets)
+    assert rois.dtype == torch.float32
+    assert rois.tolist() == [[0, 0, 0, WIDTH, HEIGHT]]
+    assert labels.tolist() == [1] and label_weights.tolist() == [0]
+    head.bbox_roi_extractor.fp16_enabled = True
+    got = head.bbox_roi_extractor((c4[0].half(),), rois)
+    whole = roi_align(c4[0][:1], [rois[:, 1:]], 8, spatial_scale=1 / 16, aligned=True)
+    torch.testing.assert_close(got.float(), whole, atol=1e-2, rtol=1e-2)
