@@ -1,0 +1,79 @@
+"""Configs of the models with a RoI branch, read the ways that tools read them."""
+
+from pathlib import Path
+
+import pytest
+from mmcv import Config
+from mmdet.utils import compat_cfg, replace_cfg_vals, update_data_root
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+NAE = ['baselines/nae_r50_cuhk', 'baselines/nae_r50_prw', 'synthetic/nae_tiny']
+ROI_ALIGNPS = ['roi_alignps/roi_alignps_r50_cuhk', 'released/roi_alignps_r50_prw']
+ROI_ALIGNPS += ['synthetic/roi_alignps_tiny']
+
+
+def load(name):
+    return Config.fromfile(str(CONFIGS / f'{name}.py'), import_custom_modules=False)
+
+
+@pytest.mark.parametrize('name', NAE + ROI_ALIGNPS)
+def test_override_of_a_leaf_reaches_the_branch(name, tmp_path):
+    """Of each part, beside what it leaves alone."""
+    leaf = tmp_path / 'leaf.py'
+    leaf.write_text(
+        f"_base_ = '{CONFIGS / name}.py'\n"
+        'model = dict(\n'
+        '    rpn_head=dict(loss_bbox=dict(loss_weight=7.0)),\n'
+        '    roi_head=dict(bbox_head=dict(loss_reid=dict(oim=dict(momentum=0.25)))),\n'
+        '    train_cfg=dict(rcnn=dict(sampler=dict(num=3))),\n'
+        ')\n'
+    )
+    ours, theirs = Config.fromfile(str(leaf)).model.to_dict(), load(name).model.to_dict()
+    assert ours['rpn_head']['loss_bbox'].pop('loss_weight') == 7.0
+    assert ours['roi_head']['bbox_head']['loss_reid']['oim'].pop('momentum') == 0.25
+    assert ours['train_cfg']['rcnn']['sampler'].pop('num') == 3
+    del theirs['rpn_head']['loss_bbox']['loss_weight']
+    del theirs['roi_head']['bbox_head']['loss_reid']['oim']['momentum']
+    del theirs['train_cfg']['rcnn']['sampler']['num']
+    assert ours == theirs
+
+
+@pytest.mark.parametrize('name', NAE + ROI_ALIGNPS)
+def test_nothing_of_the_model_stands_outside_it(name):
+    assert not {key for key in load(name)._cfg_dict if 'branch' in key or 'head' in key}
+    assert not {'train_cfg', 'test_cfg'} & set(load(name)._cfg_dict)
+
+
+@pytest.mark.parametrize('name', NAE + ROI_ALIGNPS)
+def test_mmdets_tools_read_the_same(name, tmp_path, monkeypatch):
+    """From any folder, through their steps, and again from the copy that they keep."""
+    monkeypatch.chdir(tmp_path)
+    cfg = replace_cfg_vals(load(name))
+    update_data_root(cfg)
+    cfg = compat_cfg(cfg)
+    cfg.dump(str(tmp_path / 'kept.py'))
+    kept = Config.fromfile(str(tmp_path / 'kept.py'), import_custom_modules=False)
+    assert kept.model.to_dict() == cfg.model.to_dict() == load(name).model.to_dict()
+    assert kept.optimizer.constructor == 'TurnsOptimizerConstructor'
+
+
+@pytest.mark.parametrize('name', NAE)
+def test_nae_is_tested_as_published(name):
+    cfg = load(name)
+    assert cfg.evaluation.class_weighted is True
+    assert cfg.model.test_cfg.rcnn.nms.iou_threshold == 0.4
+
+
+@pytest.mark.parametrize('name', NAE[:2])
+def test_nae_is_trained_as_published(name):
+    cfg = load(name)
+    assert cfg.optimizer_config.grad_clip.max_norm == 10
+    assert not cfg.optimizer.paramwise_cfg
+    assert cfg.lr_config.warmup_ratio == 1 / 200
+    assert cfg.model.train_cfg.rpn.allowed_border == 0
+    assert cfg.model.roi_head.bbox_head.get('projector_std', 0.01) == 0.01
+
+
+def test_rpn_of_the_published_models():
+    for name in ROI_ALIGNPS[:2]:
+        assert load(name).model.train_cfg.rpn.allowed_border == 0
