@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmcv import DictAction
-
-from mmdet_ps.utils.cli import run_tool
+from mmdet_ps.utils.cli import add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,13 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--deterministic', action='store_true', help='repeat exactly, at some cost in speed'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='overrides, e.g. optimizer.lr=0.002 data.samples_per_gpu=8',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',

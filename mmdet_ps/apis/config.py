@@ -1,11 +1,13 @@
 """Config files, with overrides that are checked instead of silently taking no effect."""
 
+import argparse
 import difflib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmcv import Config
+from mmcv import Config, DictAction
 from mmcv.cnn import INITIALIZERS
 from mmcv.runner import HOOKS, OPTIMIZERS, RUNNERS
 from mmcv.runner.hooks import CheckpointHook, LrUpdaterHook, OptimizerHook
@@ -53,13 +55,13 @@ READERS = {
 REGISTRIES = (MODELS, DATASETS, PIPELINES, HOOKS, RUNNERS, OPTIMIZERS, INITIALIZERS)
 
 
-def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
+def load_config(path: str | Path, options: dict[str, Any] | Sequence[str] | None = None) -> Config:
     """Read a config file and apply ``--cfg-options``.
 
     Args:
         path: Config file. It is Python code and is run: take it from people you trust.
-        options: Dotted keys and values; a key must exist in the config, or be an argument of the
-            class that its section configures.
+        options: Dotted keys and values, or texts ``KEY=VALUE``; a key must exist in the config, or
+            be an argument of the class that its section configures.
 
     Returns:
         The config with ``${...}`` references and data roots resolved.
@@ -80,6 +82,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise ValueError(f'{path}: not a config of a model, it has no {" and no ".join(lacking)}')
     cfg = replace_cfg_vals(cfg)
     update_data_root(cfg)
+    if options and not isinstance(options, dict):
+        options = _read_options(options)
     if options:
         merged = Config(cfg._cfg_dict.to_dict())
         try:
@@ -90,6 +94,16 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             _check_option(key, cfg, merged)
         cfg.merge_from_dict(options)
     return cfg
+
+
+def _read_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` texts as all OpenMMLab tools do."""
+    space = argparse.Namespace()
+    try:
+        DictAction((), 'options')(argparse.ArgumentParser(), space, texts)
+    except AssertionError as error:
+        raise ValueError(f'--cfg-options: {error}') from None
+    return space.options
 
 
 def _check_option(key: str, cfg: Config, merged: Config) -> None:

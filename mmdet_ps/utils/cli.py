@@ -1,10 +1,38 @@
 """How every tool of the project ends: one clear line and exit code 2 on bad input."""
 
+import argparse
 import re
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
 
 BAD_INPUT = 2
+# Of a training that a SIGTERM ended early: it is saved, and the same command goes on with it. The
+# number is sysexits' EX_TEMPFAIL.
+STOPPED_EARLY = 75
+
+
+def _key_and_value(text: str) -> str:
+    if not re.match(r'[^=]+=', text):
+        raise argparse.ArgumentTypeError(f'{text!r} is not KEY=VALUE')
+    return text
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Give a tool ``--cfg-options KEY=VALUE ...``.
+
+    They arrive as texts and are read by `mmdet_ps.apis.load_config`, since reading them needs mmcv,
+    and ``--help`` should not wait for that.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        type=_key_and_value,
+        metavar='KEY=VALUE',
+        help='overrides of the config, e.g. optimizer.lr=0.002 data.samples_per_gpu=8',
+    )
 
 
 def fail(message: str) -> None:
@@ -20,13 +48,44 @@ def _own_words(message: str) -> str:
     return message.rstrip().splitlines()[-1].split(': ', 1)[-1]
 
 
+def progress(title: str, items: Iterable | None = None, total: int | None = None) -> Any:
+    """Show on stderr how far a long loop is.
+
+    Args:
+        title: What is being done.
+        items: To be iterated over; or count with ``update(n)`` in a ``with`` block.
+        total: Number of items, where ``items`` does not know it.
+
+    Returns:
+        A ``tqdm``; where stderr is no terminal (a log file, say) it writes a line every half minute
+        in place of a bar.
+    """
+    from tqdm import tqdm
+
+    if sys.stderr.isatty():
+        return tqdm(items, title, total)
+
+    class Lines(tqdm):
+        @staticmethod
+        def status_printer(file: Any) -> Callable[[str], None]:
+            return lambda text: print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    pause = dict(delay=30, mininterval=30, maxinterval=30, miniters=1)
+    return Lines(items, title, total, **pause, bar_format='{desc}: {n}/{total}, {elapsed}')
+
+
 def run_tool(main: Callable[[], None]) -> None:
     """Run a tool's ``main`` and turn errors about its input into one line.
+
+    A tool imports what is heavy inside ``main``, after it has read its command line: ``--help``
+    then comes at once, and mmcv's advertisement of its next version, which it warns of on every
+    import, is held back here.
 
     Errors of the kinds that mmdet_ps raises on bad input (``ValueError``, ``KeyError``,
     ``OSError``) carry what is wrong, where, and the cure; any other exception is a defect of ours
     and keeps its traceback.
     """
+    warnings.filterwarnings('ignore', 'On January 1, 2023, MMCV', UserWarning)
     try:
         main()
     except KeyError as error:
