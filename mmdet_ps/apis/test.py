@@ -12,9 +12,9 @@ from mmdet.datasets import build_dataloader, build_dataset
 from mmdet.models import build_detector
 from torch import nn
 
+from mmdet_ps.core.checkpoints import load_weights
 from mmdet_ps.core.parallel import wrap_model
 from mmdet_ps.datasets.pipelines import use_given_boxes
-from mmdet_ps.utils.checkpoint import load_weights
 
 
 def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.Module:
@@ -23,7 +23,7 @@ def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.M
     Args:
         cfg: Config with ``model``.
         checkpoint: File of this project's training or converters; None keeps random weights.
-        trust: See `mmdet_ps.utils.checkpoint.load_checkpoint_file`.
+        trust: See `mmdet_ps.core.checkpoints.load_checkpoint_file`.
 
     Returns:
         The model in evaluation mode, on the CPU.

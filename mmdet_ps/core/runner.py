@@ -18,9 +18,8 @@ from mmcv.runner.checkpoint import get_state_dict, weights_to_cpu
 from mmcv.runner.hooks import GradientCumulativeOptimizerHook
 from torch import nn
 
-from ..utils.checkpoint import fit_weights, load_checkpoint_file, state_dict_of
 from .buffers import BufferSnapshot, all_finite
-from .checkpoints import write_checkpoint
+from .checkpoints import fit_weights, load_checkpoint_file, state_dict_of, write_checkpoint
 from .dist import any_process, gather_items
 from .randomness import STEP, seed_generators
 

@@ -15,8 +15,8 @@ from mmcv.cnn.utils.weight_init import update_init_info
 from mmcv.runner.checkpoint import get_external_models, get_torchvision_models
 from torch import Tensor, nn
 
+from mmdet_ps.core.checkpoints import listed, load_checkpoint_file, misfits, state_dict_of
 from mmdet_ps.core.results_io import PlainUnpickler, RefusedPickle
-from mmdet_ps.utils.checkpoint import listed, load_checkpoint_file, misfits, state_dict_of
 
 # What no ImageNet checkpoint has: offsets of deformable convolutions start at zero.
 _OWN_START = re.compile(r'(^|\.)(conv_offset\.(weight|bias)|num_batches_tracked)$')

@@ -9,9 +9,9 @@ from mmdet.models import build_detector
 
 import mmdet_ps
 import mmdet_ps.models  # noqa: F401  registers the classes of the configs
+from mmdet_ps.core.checkpoints import load_checkpoint_file, state_dict_of
 from mmdet_ps.models.converters import Conversion, convert, recognise
 from mmdet_ps.models.converters.alignps_released import LAYOUTS
-from mmdet_ps.utils.checkpoint import load_checkpoint_file, state_dict_of
 from mmdet_ps.utils.cli import run_tool
 from mmdet_ps.utils.io import atomic_write
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mmdet_ps.utils.checkpoint import listed, misfits
+from mmdet_ps.core.checkpoints import listed, misfits
 
 ARCHS = ('alignps', 'alignps-dcn', 'roi_alignps')
 # Rows of the lookup table, the training identities of each dataset.

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_ps.utils.checkpoint import load_checkpoint_file, load_weights, state_dict_of
+from mmdet_ps.core.checkpoints import load_checkpoint_file, load_weights, state_dict_of
 
 
 class Payload:
