@@ -100,7 +100,7 @@ def main() -> None:
         dataset = build_test_set(cfg, args.use_gt_boxes, gt_box_queries)
         # A protocol that cannot be read should not cost a pass over the test set first.
         dataset.load_protocols(gallery_sizes)
-        results = run_model(model, dataset, cfg, distributed, cfg.get('work_dir') or 'work_dirs')
+        results = run_model(model, dataset, cfg, distributed)
         if results is None:
             return
         if args.out:

@@ -1,6 +1,8 @@
+from mmdet_ps.core.parallel import init_processes
+
 from .config import load_config
 from .test import build_test_set, load_model, run_model
-from .train import check_num_pids, init_processes, train
+from .train import check_num_pids, train
 
 __all__ = [
     'build_test_set',

@@ -1,19 +1,16 @@
 """Testing a trained model: its results on a dataset, and their evaluation."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from mmcv import Config
-from mmcv.runner import get_dist_info
-from mmdet.apis import multi_gpu_test, single_gpu_test
-from mmdet.datasets import build_dataloader, build_dataset
+from mmdet.datasets import build_dataset
 from mmdet.models import build_detector
 from torch import nn
 
 from mmdet_ps.core.checkpoints import load_weights
 from mmdet_ps.core.parallel import wrap_model
+from mmdet_ps.core.testing import collect_results
+from mmdet_ps.datasets.loader import build_dataloader, loader_options
 from mmdet_ps.datasets.pipelines import use_given_boxes
 
 
@@ -41,20 +38,25 @@ def load_model(cfg: Config, checkpoint: str | None, trust: bool = False) -> nn.M
 
 
 def build_test_set(
-    cfg: Config, gt_boxes: bool = False, query_boxes: bool = False, check_pictures: bool = True
+    cfg: Config,
+    gt_boxes: bool = False,
+    query_boxes: bool = False,
+    check_pictures: bool = True,
+    part: str = 'test',
 ) -> Any:
     """Build the test dataset, which hands given boxes to the network where asked to.
 
     Args:
-        cfg: Config with ``data.test``.
+        cfg: Config with ``data``.
         gt_boxes: Whether the annotated boxes are described instead of detections.
         query_boxes: Whether the queries' boxes are described besides.
         check_pictures: Whether every picture has to be there; without a model none is needed.
+        part: Of ``cfg.data``; ``val`` in training.
 
     Returns:
         The dataset.
     """
-    test_cfg = cfg.data.test
+    test_cfg = cfg.data[part]
     if gt_boxes:
         test_cfg = use_given_boxes(test_cfg, 'gt')
     if query_boxes:
@@ -63,22 +65,8 @@ def build_test_set(
     return build_dataset(test_cfg, dict(test_mode=True, **defaults))
 
 
-def _new_folder(parent: str) -> str:
-    """Make a folder of this run's own, whose name all processes learn from the first."""
-    name = [None]
-    if get_dist_info()[0] == 0:
-        Path(parent).mkdir(parents=True, exist_ok=True)
-        name = [tempfile.mkdtemp(prefix='.test_parts.', dir=parent)]
-    dist.broadcast_object_list(name)
-    return name[0]
-
-
 def run_model(
-    model: nn.Module,
-    dataset: Any,
-    cfg: Config,
-    distributed: bool = False,
-    parts: str = 'work_dirs',
+    model: nn.Module, dataset: Any, cfg: Config, distributed: bool = False
 ) -> list[dict] | None:
     """Run a model over a dataset.
 
@@ -88,20 +76,14 @@ def run_model(
         cfg: Config with ``data``: ``samples_per_gpu`` and ``workers_per_gpu`` of
             ``data.test_dataloader`` or of ``data``.
         distributed: Whether processes share the pictures.
-        parts: Folder that all processes see; their parts of the results go into a new one in it.
 
     Returns:
         One dict a picture in the dataset's order, with ``img_name``; None on processes other than
         the first.
     """
-    loader_cfg = dict(samples_per_gpu=1, workers_per_gpu=cfg.data.get('workers_per_gpu', 2))
-    loader_cfg.update(cfg.data.get('test_dataloader', {}))
-    loader = build_dataloader(dataset, dist=distributed, shuffle=False, **loader_cfg)
-    wrapped = wrap_model(model, distributed)
-    if distributed:
-        results = multi_gpu_test(wrapped, loader, _new_folder(parts))
-    else:
-        results = single_gpu_test(wrapped, loader)
+    options = loader_options(cfg.data, 'test')
+    loader = build_dataloader(dataset, dist=distributed, shuffle=False, **options)
+    results = collect_results(wrap_model(model, distributed), loader)
     if results is not None:
         for result, info in zip(results, dataset.data_infos, strict=True):
             result['img_name'] = info['filename']

@@ -5,11 +5,51 @@ device, ``_replicated_tensor_module``), and only to CUDA. One process drives one
 plain copy does, on CUDA and on the CPU alike.
 """
 
+import atexit
+import os
 from typing import Any
 
 import torch
+import torch.distributed as dist
+from mmcv import Config
 from mmcv.parallel import DataContainer, MMDataParallel, MMDistributedDataParallel
+from mmcv.runner import init_dist
 from torch import Tensor, nn
+
+
+def init_processes(launcher: str, cfg: Config) -> bool:
+    """Join the other processes of a run.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'`` (torchrun), ``'slurm'`` or ``'mpi'``.
+        cfg: Config with ``dist_params``; without CUDA the backend is gloo.
+
+    Returns:
+        Whether there is a process group.
+
+    Raises:
+        ValueError: A launcher's variables are missing, or it needs GPUs that are not there.
+    """
+    if launcher == 'none':
+        return False
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise ValueError(
+            '--launcher pytorch without torchrun: start with tools/dist_train.sh CONFIG GPUS'
+        )
+    if torch.cuda.is_available():
+        init_dist(launcher, **cfg.dist_params)
+    elif launcher == 'pytorch':
+        dist.init_process_group('gloo')
+    else:
+        raise ValueError(f'--launcher {launcher} needs GPUs; on CPUs use tools/dist_train.sh')
+    # A process that ends with the group's threads still running can be aborted at its exit.
+    atexit.register(_leave_processes)
+    return True
+
+
+def _leave_processes() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def to_device(value: Any, device: torch.device) -> Any:

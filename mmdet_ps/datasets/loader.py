@@ -108,6 +108,24 @@ def _start_worker(worker: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def loader_options(data: dict[str, Any], part: str) -> dict[str, Any]:
+    """Take a loader's options from a config.
+
+    Args:
+        data: The config's section.
+        part: ``train``, ``val`` or ``test``. ``data.{part}_dataloader`` wins over ``data`` itself,
+            whose batch and long-lived workers are those of the training.
+    """
+    shared = ['workers_per_gpu']
+    if part == 'train':
+        shared += ['samples_per_gpu', 'persistent_workers']
+    return {
+        **dict(samples_per_gpu=2 if part == 'train' else 1, workers_per_gpu=2),
+        **{key: data[key] for key in shared if key in data},
+        **data.get(f'{part}_dataloader', {}),
+    }
+
+
 def build_dataloader(
     dataset: Any,
     samples_per_gpu: int,

@@ -11,6 +11,8 @@ BAD_INPUT = 2
 # Of a training that a SIGTERM ended early: it is saved, and the same command goes on with it. The
 # number is sysexits' EX_TEMPFAIL.
 STOPPED_EARLY = 75
+# Of a long loop's progress, in a log.
+SECONDS_A_LINE = 30
 
 
 def _key_and_value(text: str) -> str:
@@ -48,30 +50,45 @@ def _own_words(message: str) -> str:
     return message.rstrip().splitlines()[-1].split(': ', 1)[-1]
 
 
-def progress(title: str, items: Iterable | None = None, total: int | None = None) -> Any:
+def progress(
+    title: str,
+    items: Iterable | None = None,
+    total: int | None = None,
+    hidden: bool = False,
+) -> Any:
     """Show on stderr how far a long loop is.
 
     Args:
         title: What is being done.
         items: To be iterated over; or count with ``update(n)`` in a ``with`` block.
         total: Number of items, where ``items`` does not know it.
+        hidden: Whether nothing is shown.
 
     Returns:
-        A ``tqdm``; where stderr is no terminal (a log file, say) it writes a line every half minute
-        in place of a bar.
+        A ``tqdm``; where stderr is no terminal (a log file, say) it writes a line every
+        `SECONDS_A_LINE` in place of a bar.
     """
     from tqdm import tqdm
 
     if sys.stderr.isatty():
-        return tqdm(items, title, total)
+        return tqdm(items, title, total, disable=hidden)
 
     class Lines(tqdm):
         @staticmethod
         def status_printer(file: Any) -> Callable[[str], None]:
             return lambda text: print(text, file=sys.stderr, flush=True)  # noqa: T201
 
-    pause = dict(delay=30, mininterval=30, maxinterval=30, miniters=1)
-    return Lines(items, title, total, **pause, bar_format='{desc}: {n}/{total}, {elapsed}')
+    return Lines(
+        items,
+        title,
+        total,
+        disable=hidden,
+        delay=SECONDS_A_LINE,
+        mininterval=SECONDS_A_LINE,
+        maxinterval=SECONDS_A_LINE,
+        miniters=1,
+        bar_format='{desc}: {n}/{total}, {elapsed}',
+    )
 
 
 def run_tool(main: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 from contextlib import contextmanager
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from mmdet.datasets import PIPELINES
 from torch.utils.data import get_worker_info
 
 from mmdet_ps.apis import train
-from mmdet_ps.apis.train import choose_precision
 from mmdet_ps.core import checkpoints
 from mmdet_ps.core.checkpoints import newest_checkpoint, plain, read_meta
 from mmdet_ps.core.hooks import SafeEvalHook
+from mmdet_ps.core.preparation import choose_precision
 from mmdet_ps.datasets import PersonSearchDataset
 from mmdet_ps.utils.cli import run_tool
 
@@ -277,9 +278,12 @@ def test_best_checkpoint_is_kept_until_the_better_is_there(tmp_path, monkeypatch
 def test_best_score_is_a_plain_number(data, tmp_path, monkeypatch):
     """A NumPy number in it would make the checkpoint unreadable without running code."""
     scores = iter([np.float64(0.25), np.float64(0.5), np.float64(0.25)])
-    monkeypatch.setattr(
-        PersonSearchDataset, 'evaluate', lambda *args, **kwargs: dict(mAP=next(scores))
-    )
+
+    @wraps(PersonSearchDataset.evaluate)
+    def evaluate(*args, **kwargs):
+        return dict(mAP=next(scores))
+
+    monkeypatch.setattr(PersonSearchDataset, 'evaluate', evaluate)
     cfg = tiny_config(data, tmp_path, runner__max_epochs=3, evaluation__interval=1)
     train(cfg, seed=0)
     assert [path.name for path in tmp_path.glob('best_*')] == ['best_mAP_epoch_2.pth']

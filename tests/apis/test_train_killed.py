@@ -11,6 +11,7 @@ from mmcv.runner import HOOKS, Hook, get_dist_info
 
 from mmdet_ps.apis import train
 from mmdet_ps.core.checkpoints import newest_checkpoint, read_meta
+from mmdet_ps.core.runner import TrainingStopped
 
 from ..core.processes import gathered, start
 from .tiny_run import same, state_of, tiny_config, write_data
@@ -101,7 +102,11 @@ def run_on_rank(data, work_dir, term_at):
     )
     # Without --seed: drawn once for all processes, and taken from the checkpoint on a resume.
     seed = None if newest_checkpoint(work_dir) else 3
-    model = train(cfg, 'pytorch', seed=seed, deterministic=True, validate=False)
+    try:
+        model = train(cfg, 'pytorch', seed=seed, deterministic=True, validate=False)
+    except TrainingStopped:
+        assert term_at is not None
+        return None
     assert get_dist_info()[1] == 2
     return model.state_dict()
 
@@ -109,7 +114,8 @@ def run_on_rank(data, work_dir, term_at):
 def test_two_processes(data, tmp_path):
     """They skip the same step, stop after the same step, and go on as if nothing had been."""
     unbroken = gathered(tmp_path / 'a', 2, run_on_rank, data, tmp_path / 'unbroken', None)
-    gathered(tmp_path / 'b', 2, run_on_rank, data, tmp_path / 'stopped', 3)
+    stopped = gathered(tmp_path / 'b', 2, run_on_rank, data, tmp_path / 'stopped', 3)
+    assert stopped == [None, None]
     assert read_meta(tmp_path / 'stopped' / 'stopped.pth')['iter'] == 4
     resumed = gathered(tmp_path / 'c', 2, run_on_rank, data, tmp_path / 'stopped', None)
     last = [tmp_path / name / 'epoch_2.pth' for name in ('unbroken', 'stopped')]

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import signal
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from mmcv.runner import HOOKS, Hook
 
 from mmdet_ps.apis import train
 from mmdet_ps.core.checkpoints import newest_checkpoint
+from mmdet_ps.core.runner import TrainingStopped
 
 from .tiny_run import same, state_of, tiny_config, write_data
 
@@ -79,9 +81,10 @@ def test_in_the_middle_of_an_epoch(data, unbroken, work_dir):
     same(state_of(work_dir / 'epoch_2.pth'), state_of(unbroken / 'epoch_2.pth'))
 
 
-def test_sigterm_saves_and_ends_well(data, unbroken, tmp_path):
+def test_sigterm_saves_and_says_that_it_is_not_finished(data, unbroken, tmp_path):
     cfg = tiny_config(data, tmp_path, custom_hooks=[dict(type='TermAt', at=3)])
-    train(cfg, seed=3, deterministic=True, validate=False)
+    with pytest.raises(TrainingStopped, match=r'iteration 4 of 10 and saved .*stopped.pth'):
+        train(cfg, seed=3, deterministic=True, validate=False)
     assert state_of(tmp_path / 'stopped.pth')['place'] == [0, 4, 4, 5, 3]
     assert [path.name for path in tmp_path.glob('*.pth') if not path.is_symlink()] == [
         'stopped.pth'
@@ -97,7 +100,8 @@ def test_sigterm_waits_for_accumulated_gradients(data, tmp_path):
         custom_hooks=[dict(type='TermAt', at=2)],
         optimizer_config=dict(type='GradientCumulativeOptimizerHook', cumulative_iters=2),
     )
-    train(cfg, seed=3, deterministic=True, validate=False)
+    with pytest.raises(TrainingStopped):
+        train(cfg, seed=3, deterministic=True, validate=False)
     assert state_of(tmp_path / 'stopped.pth')['place'][1] == 4
 
 
@@ -144,7 +148,8 @@ def test_no_iterations(data, tmp_path):
 def test_a_number_of_iterations_in_two_parts(data, limited, tmp_path, at):
     """Stopped in the middle of an epoch, between two, or when the last iteration is done."""
     cfg = tiny_config(data, tmp_path, custom_hooks=[dict(type='TermAt', at=at)], **SEVEN)
-    train(cfg, seed=3, deterministic=True, validate=False)
+    with pytest.raises(TrainingStopped) if at < 6 else nullcontext():
+        train(cfg, seed=3, deterministic=True, validate=False)
     stopped = (tmp_path / 'stopped.pth').exists()
     assert stopped == (at < 6)
     assert stopped == (not (tmp_path / 'iter_7.pth').exists())

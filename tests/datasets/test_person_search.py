@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 from mmcv.parallel import MMDataParallel
-from mmdet.apis import single_gpu_test
 from mmdet.datasets import build_dataloader, build_dataset
 
+from mmdet_ps.core.testing import collect_results
 from mmdet_ps.datasets.pipelines import use_given_boxes
 from mmdet_ps.utils.pictures import PictureError
 
@@ -352,5 +352,5 @@ def test_given_boxes_reach_the_model(tmp_path, source, expected, batch):
     assert cfg == dict(pipeline=TEST_PIPELINE)
     dataset = build_test(tmp_path, changed['pipeline'])
     loader = build_dataloader(dataset, batch, 0, dist=False, shuffle=False)
-    got = single_gpu_test(MMDataParallel(Recorder(f'{source}_bboxes'), device_ids=[]), loader)
+    got = collect_results(MMDataParallel(Recorder(f'{source}_bboxes'), device_ids=[]), loader)
     assert [boxes.tolist() for boxes in got] == expected

@@ -1,5 +1,5 @@
 from ..runner import ResumableRunner
 from .broken_pictures import BrokenPicturesHook
-from .evaluation import SafeDistEvalHook, SafeEvalHook
+from .evaluation import SafeEvalHook
 
-__all__ = ['BrokenPicturesHook', 'ResumableRunner', 'SafeDistEvalHook', 'SafeEvalHook']
+__all__ = ['BrokenPicturesHook', 'ResumableRunner', 'SafeEvalHook']

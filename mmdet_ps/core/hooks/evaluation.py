@@ -1,33 +1,52 @@
-"""Evaluation during training that never holds less than one best checkpoint."""
+"""Evaluation during training: own test loop, and never less than one best checkpoint."""
 
 from pathlib import Path
 from typing import Any
 
-from mmdet.core import DistEvalHook, EvalHook
+import torch.distributed as dist
+from mmdet.core import EvalHook
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..testing import collect_results
 
 
-class _KeepsBest:
-    """Mix-in for evaluation hooks: the best checkpoint goes after the better one is on the disk.
+def _share_batch_norm(model: nn.Module) -> None:
+    """Give every process the running statistics of the first, so that all test the same model."""
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.track_running_stats:
+            dist.broadcast(module.running_mean, 0)
+            dist.broadcast(module.running_var, 0)
 
-    mmcv removes it first, and by the path that a resumed checkpoint brings; here only the file of
-    that name in the work directory is removed.
+
+class SafeEvalHook(EvalHook):
+    """mmdet's ``EvalHook``, on one process or several.
+
+    The best checkpoint goes after the better one is on the disk. mmcv removes it first, and by the
+    path that a resumed checkpoint brings; here only the file of that name in the work directory is
+    removed.
     """
 
     best_ckpt_path: str | None
     out_dir: str
 
+    def _do_evaluate(self, runner: Any) -> None:
+        if not self._should_evaluate(runner):
+            return
+        if runner.world_size > 1:
+            _share_batch_norm(runner.model)
+        self.latest_results = collect_results(runner.model, self.dataloader)
+        if self.latest_results is None:
+            return
+        runner.log_buffer.output['eval_iter_num'] = len(self.dataloader)
+        key_score = self.evaluate(runner, self.latest_results)
+        if self.save_best and key_score:
+            self._save_ckpt(runner, key_score)
+
     def _save_ckpt(self, runner: Any, key_score: float) -> None:
         previous, self.best_ckpt_path = self.best_ckpt_path, None
-        super()._save_ckpt(runner, float(key_score))  # type: ignore[misc]
+        super()._save_ckpt(runner, float(key_score))
         if self.best_ckpt_path is None:
             self.best_ckpt_path = previous
         elif previous and Path(previous).name != Path(self.best_ckpt_path).name:
             (Path(self.out_dir) / Path(previous).name).unlink(missing_ok=True)
-
-
-class SafeEvalHook(_KeepsBest, EvalHook):
-    """mmdet's ``EvalHook``, see `_KeepsBest`."""
-
-
-class SafeDistEvalHook(_KeepsBest, DistEvalHook):
-    """mmdet's ``DistEvalHook``, see `_KeepsBest`."""
