@@ -4,7 +4,8 @@
 # From a bare checkout to a trained model: sets up what is missing, makes synthetic person search
 # data, trains a small AlignPS on it, tests it on people that it has never seen, prints mAP and
 # top-1 beside three yardsticks, and draws ranked search results. A step that was done already is
-# left out unless the configs have changed, a training that was interrupted goes on.
+# left out unless the configs have changed; one that was interrupted is done again, a training goes
+# on where it was.
 #
 #   --here, --cuda, --cpu   as in tools/setup.sh
 #   --force                 do every step again
@@ -24,14 +25,17 @@ CONFIG=configs/synthetic/alignps_tiny.py
 DATA=data/synthetic
 RUN=work_dirs/alignps_tiny
 STEPS=0 # seconds
+BEFORE='' # stamp of the step before
 export PYTHONUNBUFFERED=1
 
-# step TITLE OUTPUT COMMAND...: runs the command, unless the very same one has made OUTPUT before and
-# no step before it had to run now. What makes a .txt makes it by printing.
+# step TITLE OUTPUT COMMAND...: runs the command, unless the very same one has made OUTPUT before, to
+# its end and since the step before it ran. What makes a .txt makes it by printing.
 step() {
-  local title=$1 output=$2 stamp started=$SECONDS
+  local title=$1 output=$2 stamp started=$SECONDS previous=$BEFORE
   shift 2
   stamp="$RUN/.quickstart/${title// /_}"
+  BEFORE=$stamp
+  [[ -z $previous || ! $stamp -ot $previous ]] || force=1
   if ((!force)) && [[ -e $output && -f $stamp && $(cat "$stamp") == "$*" ]]; then
     say "$title: done before ($output)"
     [[ $output != *.txt ]] || cat "$output"
@@ -57,16 +61,19 @@ step 'Making the data' "$DATA/annotation/pool.mat" \
   --test-images 160 --identities 320 --size 480x288 --seed 0 --force
 step 'Converting the data' "$DATA/train.json" \
   tools/dataset_converters/cuhk_sysu.py "$DATA" --force
-configs=$(find configs/_base_ "$CONFIG" -name '*.py' -print0 | sort -z | xargs -0 cat | cksum)
-[[ $(cat "$RUN/.quickstart/configs" 2>/dev/null) == "$configs" ]] || force=1
-((!force)) || rm -f "$RUN"/*.pth # other data, other configs or --force: not to be resumed from
-printf '%s\n' "$configs" >"$RUN/.quickstart/configs"
+made_from=$(find configs/_base_ "$CONFIG" "$DATA/train.json" -type f -print0 | sort -z |
+  xargs -0 cat | cksum)
+if ((force)) || [[ $(cat "$RUN/.quickstart/made_from" 2>/dev/null) != "$made_from" ]]; then
+  force=1
+  rm -f "$RUN"/*.pth # of other data, other configs or before --force: not to be resumed from
+fi
+printf '%s\n' "$made_from" >"$RUN/.quickstart/made_from"
 step 'Training' "$RUN/latest.pth" \
   tools/train.py "$CONFIG" --work-dir "$RUN" --seed 0 --auto-resume
 step 'Testing' "$RUN/results.json" \
-  tools/test_ps.py "$CONFIG" "$RUN/latest.pth" --out "$RUN/results.pkl" --json "$RUN/results.json"
+  tools/test_ps.py "$CONFIG" "$RUN/latest.pth" --out "$RUN/results.npz" --json "$RUN/results.json"
 step 'Drawing search results' "$RUN/search.png" \
-  tools/analysis/visualize_search.py "$CONFIG" --results "$RUN/results.pkl" --out "$RUN/search.png"
+  tools/analysis/visualize_search.py "$CONFIG" --results "$RUN/results.npz" --out "$RUN/search.png"
 step 'Measuring the yardsticks' "$RUN/yardsticks.txt" \
-  tools/analysis/yardsticks.py "$CONFIG" --results "$RUN/results.pkl"
+  tools/analysis/yardsticks.py "$CONFIG" --results "$RUN/results.npz"
 say "search results: $RUN/search.png; steps after set-up: $((STEPS / 60)) min $((STEPS % 60)) s"

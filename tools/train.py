@@ -1,9 +1,14 @@
-"""Train a person search model."""
+"""Train a person search model.
+
+A SIGTERM lets it finish its step, save and end with exit code 75: not finished, --auto-resume goes
+on.
+"""
 
 import argparse
+import sys
 from pathlib import Path
 
-from mmdet_ps.utils.cli import add_cfg_options, run_tool
+from mmdet_ps.utils.cli import STOPPED_EARLY, add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +46,7 @@ def main() -> None:
     """Train as the command line says."""
     args = parse_args()
     from mmdet_ps.apis import load_config, train
+    from mmdet_ps.core.runner import TrainingStopped
 
     cfg = load_config(args.config, args.cfg_options)
     if args.work_dir:
@@ -52,15 +58,19 @@ def main() -> None:
     cfg.auto_resume = args.auto_resume
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    train(
-        cfg,
-        launcher=args.launcher,
-        seed=args.seed,
-        deterministic=args.deterministic,
-        validate=not args.no_validate,
-        name=Path(args.config).name,
-        trust=args.trust,
-    )
+    try:
+        train(
+            cfg,
+            launcher=args.launcher,
+            seed=args.seed,
+            deterministic=args.deterministic,
+            validate=not args.no_validate,
+            name=Path(args.config).name,
+            trust=args.trust,
+        )
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(STOPPED_EARLY)
 
 
 if __name__ == '__main__':

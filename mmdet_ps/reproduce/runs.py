@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmdet_ps.core.runner import STOPPED
+from mmdet_ps.utils.cli import STOPPED_EARLY
 from mmdet_ps.utils.io import atomic_write
 
 from .plan import ROOT, Run, Step
@@ -83,11 +83,11 @@ def _do(step: Step, run: Run, lock: int) -> str | None:
     said_before = log.stat().st_size if log.exists() else 0
     started = time.monotonic()
     code = _call(step.command, log, lock)
+    if code == STOPPED_EARLY:
+        return f'{step.title} was stopped by SIGTERM and is saved; the same command goes on with it'
     if code:
         return f'{step.title} ended with {code}: {_last_words(log, said_before)} ({log})'
     if step.title == 'training':
-        if (run.folder / 'latest.pth').resolve().name == STOPPED:
-            return 'training was stopped by SIGTERM and is saved; the same command goes on with it'
         seconds = None if resumed else round(time.monotonic() - started, 1)
         with atomic_write(run.trained, 'w') as stream:
             json.dump(dict(row=run.name, seconds=seconds, gpus=run.gpus), stream)

@@ -1,13 +1,18 @@
 """The order of the quickstart's steps and what is repeated when, with a stand-in for Python."""
 
+import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
+from mmdet_ps.utils.cli import STOPPED_EARLY
+
 from .shell import TOOLS, environ, program
 
-# Writes what each step is to leave behind; fails where the file `fail` names the script.
+# Writes what each step is to leave behind; fails where the file `fail` names the script, with the
+# exit code in the file `code`.
 PYTHON = r"""
 run=work_dirs/alignps_tiny
 echo "${*##*/tools/}" >>ran
@@ -21,7 +26,7 @@ case $1 in
 esac
 mkdir -p "$(dirname "$out")"
 touch "$out"
-[[ ! -f fail || $1 != *$(cat fail)* ]] || exit 2
+[[ ! -f fail || $1 != *$(cat fail)* ]] || exit "$(cat code 2>/dev/null || echo 2)"
 """
 STEPS = ['make_synthetic', 'cuhk_sysu', 'train', 'test_ps', 'visualize_search', 'yardsticks']
 
@@ -82,6 +87,45 @@ def test_interrupted_training_goes_on(checkout):
     result, ran = quickstart(checkout)
     assert result.returncode == 0 and ran == STEPS[2:]
     assert (checkout / 'found').read_text() == 'work_dirs/alignps_tiny/latest.pth\n'
+
+
+def test_training_that_a_sigterm_stopped_is_not_done(checkout):
+    """It has saved itself, and leaves latest.pth as a finished one does."""
+    (checkout / 'fail').write_text('tools/train.py')
+    (checkout / 'code').write_text(str(STOPPED_EARLY))
+    for wanted in (STEPS[:3], STEPS[2:3]):
+        result, ran = quickstart(checkout)
+        assert result.returncode == STOPPED_EARLY and ran == wanted
+        assert 'done before (work_dirs' not in result.stdout
+    (checkout / 'fail').unlink()
+    assert quickstart(checkout)[1] == STEPS[2:]
+    assert (checkout / 'found').read_text() == 'work_dirs/alignps_tiny/latest.pth\n'
+    assert quickstart(checkout)[1] == []
+
+
+@pytest.mark.parametrize('step', range(len(STEPS) - 1))
+def test_whatever_comes_after_a_repeated_step_is_repeated_later_too(checkout, step):
+    """A run that is killed between two steps leaves the later ones' old outputs behind."""
+    quickstart(checkout)
+    stamps = sorted(
+        (checkout / 'work_dirs/alignps_tiny/.quickstart').glob('[A-Z]*'),
+        key=lambda path: path.stat().st_mtime_ns,
+    )
+    assert len(stamps) == len(STEPS)
+    later = time.time() + 5
+    for stamp in stamps[: step + 1]:
+        os.utime(stamp, (later, later))
+    assert quickstart(checkout)[1] == STEPS[step + 1 :]
+
+
+@pytest.mark.parametrize('content', ['other data', ''])
+def test_model_of_other_data_is_not_gone_on_with(checkout, content):
+    """Such as data that a run made anew before it was killed."""
+    quickstart(checkout)
+    (checkout / 'data/synthetic/train.json').write_text(content)
+    assert quickstart(checkout)[1] == (STEPS[2:] if content else [])
+    if content:
+        assert (checkout / 'found').read_text() == ''
 
 
 @pytest.mark.parametrize('config', ['_base_/schedules/tiny.py', 'synthetic/alignps_tiny.py'])
