@@ -1,14 +1,16 @@
 """The runs behind the paper's tables: which a table needs, and the commands of each.
 
 A table is a folder of ``configs/ablations``: ``table.py`` lists its rows, ``ROW_DATASET.py`` is the
-config of each. A run is one training and the test after it; rows of equal configs, in one table or
-in several, share their runs, since a run's folder is named by what its config says.
+config of each that trains a model. A run is one training and the test after it; rows of equal
+configs, in one table or in several, share their runs, since a run's folder is named by what its
+config says.
 """
 
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +22,8 @@ from mmdet_ps.apis import load_config
 ROOT = Path(__file__).parents[2]
 # Datasets, and how the names of their configs end.
 DATASETS = {'cuhk_sysu': 'cuhk', 'prw': 'prw', 'synthetic': 'synthetic'}
+# What the paper's tables say of a model, in the order in which a row's `paper` entry lists it.
+METRICS = ('mAP', 'top1', 'det_recall', 'det_AP')
 # Of a training on synthetic data, where no other number is asked for.
 SYNTHETIC_ITERATIONS = 300
 # What a config holds beside training and test: where things go and how often they are told.
@@ -91,7 +95,7 @@ class Run:
     @property
     def results(self) -> Path:
         """Boxes and features of every test picture, where they are kept."""
-        return self.folder / 'results.pkl'
+        return self.folder / 'results.npz'
 
     @property
     def trained(self) -> Path:
@@ -143,18 +147,28 @@ class Run:
         arguments = [*to_json, *(['--out', self.results] if self.keep_results else [])]
         if self.gpus == 1:
             return _python('tools/test_ps.py', config, checkpoint, *arguments)
-        # Each run collects the parts of its processes in its own folder.
-        arguments += ['--cfg-options', f'work_dir={self.folder}']
         return _shell('tools/dist_test.sh', config, checkpoint, self.gpus, *arguments)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: what it is called, the paper's mAP and top-1 in percent, and its runs."""
+    """A row of a table.
+
+    Attributes:
+        name: In commands.
+        label: In the table.
+        paper: The paper's numbers in percent, by their name in `METRICS`; empty where it has none.
+        about: Whether they are said in the paper's text, roughly.
+        feature: Whose numbers these are of a model with several features; None for the
+            concatenation, or the only feature.
+        runs: One a seed; rows may share theirs.
+    """
 
     name: str
     label: str
-    paper: tuple[float, float] | None
+    paper: dict[str, float]
+    about: bool
+    feature: str | None
     runs: tuple[Run, ...]
 
 
@@ -228,14 +242,16 @@ def plan(name: str, settings: Settings, seeds: int = 1) -> Table:
     joined = {part for entry in entries.rows.values() for part in entry.get('join', [])}
     runs: dict[str, tuple[Run, ...]] = {}
     for row, entry in entries.rows.items():
-        if 'join' not in entry:
+        if 'join' not in entry and 'of' not in entry:
             config = folder / f'{row}_{DATASETS[settings.dataset]}.py'
             runs[row] = tuple(
                 replace(_run(config, settings, seed), keep_results=row in joined)
                 for seed in range(seeds)
             )
     for row, entry in entries.rows.items():
-        if 'join' in entry:
+        if 'of' in entry:
+            runs[row] = runs[entry.of]
+        elif 'join' in entry:
             pairs = zip(*(runs[part] for part in entry.join), strict=True)
             runs[row] = tuple(_join(f'{folder.name}/{row}', parts) for parts in pairs)
     return Table(
@@ -243,14 +259,21 @@ def plan(name: str, settings: Settings, seeds: int = 1) -> Table:
         title=entries.title,
         reference=entries.reference,
         rows=tuple(
-            Row(row, entry.label, _numbers(entry.get('paper', {}), settings.dataset), runs[row])
+            Row(
+                name=row,
+                label=entry.label,
+                paper=_numbers(entry.get('paper', {}).get(settings.dataset, ())),
+                about=entry.get('about', False),
+                feature=entry.get('feature'),
+                runs=runs[row],
+            )
             for row, entry in entries.rows.items()
         ),
     )
 
 
-def _numbers(paper: dict, dataset: str) -> tuple[float, float] | None:
-    return tuple(paper[dataset]) if dataset in paper else None
+def _numbers(paper: Sequence[float]) -> dict[str, float]:
+    return dict(zip(METRICS, paper, strict=False))  # Most tables state the first two alone.
 
 
 @cache

@@ -14,9 +14,10 @@ from typing import Any
 from mmdet_ps.core.evaluation.report import main_row
 from mmdet_ps.utils.io import atomic_write
 
-from .plan import SYNTHETIC_ITERATIONS, Run, Settings, Table
+from .plan import METRICS, SYNTHETIC_ITERATIONS, Row, Run, Settings, Table
 
-METRICS = ('mAP', 'top1')
+HEADS = dict(mAP='mAP', top1='top-1', det_recall='detection recall', det_AP='detection AP')
+SEARCH, DETECTION = METRICS[:2], METRICS[2:]
 NOTHING = '-'
 
 
@@ -30,34 +31,33 @@ def summarize_table(table: Table, settings: Settings, failures: dict[str, str]) 
 
     Returns:
         ``table``, ``title``, ``dataset``, ``iterations``, ``reference`` and ``rows``: each row's
-        ``paper`` (``{'mAP', 'top1'}`` or None), ``runs`` (numbers a seed), ``ours`` and ``effect``
-        (ours minus the reference row's, seed by seed; each metric ``{'mean', 'std'}`` or None),
-        ``difference`` (ours minus the paper's, each metric a number or None) and ``failure``.
+        ``paper`` (a number a metric, as far as the paper has it), ``about`` (whether it says so
+        roughly), ``feature``, ``runs`` (numbers a seed), ``ours`` and ``effect`` (ours minus the
+        reference row's, seed by seed; each metric ``{'mean', 'std'}`` or None), ``difference``
+        (ours minus the paper's, each metric a number or None) and ``failure``.
     """
-    runs = {
-        row.name: {run['seed']: run for run in map(_numbers, row.runs) if run} for row in table.rows
-    }
+    runs = {row.name: _measured(row) for row in table.rows}
     reference = runs[table.reference]
     rows = []
     for row in table.rows:
         measured = runs[row.name]
         both = sorted(measured.keys() & reference.keys())
-        ours, effect = {}, {}
-        for metric in (*METRICS, 'det_AP'):
-            ours[metric] = _spread([run[metric] for run in measured.values()])
+        ours, effect, difference = {}, {}, {}
+        for metric in METRICS:
+            ours[metric] = mean = _spread([run[metric] for run in measured.values()])
             effect[metric] = _spread([measured[s][metric] - reference[s][metric] for s in both])
-        paper = dict(zip(METRICS, row.paper, strict=True)) if row.paper else None
+            said = row.paper.get(metric)
+            difference[metric] = mean['mean'] - said if mean and said is not None else None
         rows.append(
             dict(
                 row=row.name,
                 label=row.label,
-                paper=paper,
+                feature=row.feature,
+                paper=row.paper,
+                about=row.about,
                 runs=list(measured.values()),
                 ours=ours,
-                difference={
-                    metric: ours[metric]['mean'] - paper[metric] if paper and ours[metric] else None
-                    for metric in METRICS
-                },
+                difference=difference,
                 effect=None if row.name == table.reference else effect,
                 failure=failures.get(row.name),
             )
@@ -72,25 +72,33 @@ def summarize_table(table: Table, settings: Settings, failures: dict[str, str]) 
     )
 
 
-def _numbers(run: Run) -> dict[str, Any] | None:
-    """What one run measured, in percent."""
+def _measured(row: Row) -> dict[int, dict[str, Any]]:
+    """What a row's finished runs measured, by seed."""
+    numbers = (_numbers(run, row.feature) for run in row.runs)
+    return {run['seed']: run for run in numbers if run}
+
+
+def _numbers(run: Run, feature: str | None) -> dict[str, Any] | None:
+    """What one run measured with a feature, in percent.
+
+    Raises:
+        ValueError: Its model has no such feature.
+    """
     report = run.report()
     if report is None:
         return None
-    row = main_row(report)
+    main = main_row(report)
+    rows = {row['feature']: row for row in report['search'] if row['protocol'] == main['protocol']}
+    feature = feature or main['feature']
+    if feature not in rows:
+        raise ValueError(f'{run.result}: has no feature {feature!r}, only {", ".join(rows)}')
     trained = json.loads(run.trained.read_text()) if run.trained.exists() else {}
     return dict(
         seed=run.seed,
-        feature=row['feature'],
-        protocol=row['protocol'],
-        **{metric: 100 * row[metric] for metric in METRICS},
-        det_AP=100 * report['detection']['AP'],
-        det_recall=100 * report['detection']['recall'],
-        by_feature={
-            entry['feature']: {metric: 100 * entry[metric] for metric in METRICS}
-            for entry in report['search']
-            if entry['protocol'] == row['protocol']
-        },
+        feature=feature,
+        protocol=main['protocol'],
+        **{metric: 100 * rows[feature][metric] for metric in SEARCH},
+        **{metric: 100 * report['detection'][metric.removeprefix('det_')] for metric in DETECTION},
         training_seconds=trained.get('seconds'),
         training_gpus=trained.get('gpus', 1),
         folder=str(run.folder),
@@ -104,34 +112,39 @@ def _spread(values: list[float]) -> dict[str, float | None] | None:
     return dict(mean=statistics.fmean(values), std=std)
 
 
-def _cell(value: dict | float | None, sign: str = '') -> str:
+def _cell(value: dict | float | None, sign: str = '', about: bool = False) -> str:
     """A number, or a mean with its spread, to one decimal."""
     if value is None:
         return NOTHING
     if not isinstance(value, dict):
-        return f'{value:{sign}.1f}'
+        return f'{"~" if about else ""}{value:{sign}.1f}'
     spread = '' if value['std'] is None else f' ± {value["std"]:.1f}'
     return f'{value["mean"]:{sign}.1f}{spread}'
 
 
 def columns(summary: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Lay a summary out as text: the head, and one list of cells a row."""
-    kinds = ('paper', 'ours', 'difference', f'against {summary["reference"]}')
-    head = ['row', *(f'{metric} {kind}' for metric in ('mAP', 'top-1') for kind in kinds)]
-    head += ['detection AP', 'seeds']
+    against = f'against {summary["reference"]}'
+    kinds: dict[str, list[str]] = {metric: ['paper', 'ours', 'difference'] for metric in METRICS}
+    for metric in SEARCH:
+        kinds[metric].append(against)
+    for metric in DETECTION:
+        if not any(metric in row['paper'] for row in summary['rows']):
+            kinds[metric] = ['ours']
+    head = ['row', *(f'{HEADS[metric]} {kind}' for metric in METRICS for kind in kinds[metric])]
     lines = []
     for row in summary['rows']:
         line = [row['label']]
         for metric in METRICS:
-            line += [
-                _cell(row['paper'] and row['paper'][metric]),
-                _cell(row['ours'][metric]),
-                _cell(row['difference'][metric], '+'),
-                _cell(row['effect'] and row['effect'][metric], '+'),
-            ]
-        seeds = 'failed' if row['failure'] else str(len(row['runs']))
-        lines.append([*line, _cell(row['ours']['det_AP']), seeds])
-    return head, lines
+            cells = {
+                'paper': _cell(row['paper'].get(metric), about=row['about']),
+                'ours': _cell(row['ours'][metric]),
+                'difference': _cell(row['difference'][metric], '+'),
+                against: _cell(row['effect'] and row['effect'][metric], '+'),
+            }
+            line += [cells[kind] for kind in kinds[metric]]
+        lines.append([*line, 'failed' if row['failure'] else str(len(row['runs']))])
+    return [*head, 'seeds'], lines
 
 
 def to_markdown(summary: dict[str, Any]) -> str:
@@ -141,7 +154,10 @@ def to_markdown(summary: dict[str, Any]) -> str:
     text = [f'### {summary["title"]} ({summary["dataset"]}{length})', '']
     text += [f'| {" | ".join(line)} |' for line in (head, ['---'] * len(head), *lines)]
     text.append('')
-    timed = [run for row in summary['rows'] for run in row['runs'] if run['training_seconds']]
+    if any(row['about'] for row in summary['rows']):
+        text += ['~: not in a table or figure, but worked out from what the text says.', '']
+    done = {run['folder']: run for row in summary['rows'] for run in row['runs']}
+    timed = [run for run in done.values() if run['training_seconds']]
     for gpus in sorted({run['training_gpus'] for run in timed}):
         times = [run['training_seconds'] for run in timed if run['training_gpus'] == gpus]
         text += [

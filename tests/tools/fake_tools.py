@@ -36,7 +36,7 @@ def train(folder, config, arguments, note):
     for iteration in range(done + 1, 4):
         if iteration == 2 and asked(folder, 'stop', config):
             save('stopped.pth')
-            return
+            sys.exit(75)
         if iteration == 2 and asked(folder, 'hang', config):
             note('hanging')
             until = time.monotonic() + 60
@@ -53,8 +53,10 @@ def test(config, arguments, note):
         assert (option(arguments, '--json').parent / 'latest.pth').exists()
     if '--out' in arguments:
         option(arguments, '--out').touch()
-    row = dict(feature='alignps', protocol='G50', mAP=len(config) / 100, top1=0.5)
-    report = dict(search=[row], detection=dict(AP=0.8, recall=0.9))
+    row = dict(protocol='G50', mAP=len(config) / 100, top1=0.5)
+    names = ['alignps', 'roi_align', 'concatenation'] if 'joint' in config else ['alignps']
+    rows = [row | dict(feature=name, top1=0.5 + i / 10) for i, name in enumerate(names)]
+    report = dict(search=rows, detection=dict(AP=0.8, recall=0.9))
     option(arguments, '--json').write_text(json.dumps(report))
     note('tested')
 

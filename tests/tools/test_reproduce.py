@@ -13,11 +13,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from mmcv import DictAction
 
-from mmdet_ps.apis import load_config, reproduce
+import mmdet_ps.reproduce.plan as planning
+from mmdet_ps.apis import load_config
 from mmdet_ps.reproduce.plan import Settings, plan
 from mmdet_ps.reproduce.report import columns, summarize_table, to_markdown, write_reports
+from mmdet_ps.utils.cli import add_cfg_options
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis' / 'reproduce.py'
 FAKE = Path(__file__).with_name('fake_tools.py')
@@ -37,7 +38,7 @@ def work(tmp_path, monkeypatch):
     def fake(tool, *arguments):
         return (sys.executable, '-S', str(FAKE), str(tmp_path), tool, *map(str, arguments))
 
-    monkeypatch.setattr(reproduce, '_python', fake)
+    monkeypatch.setattr(planning, '_python', fake)
     before = signal.getsignal(signal.SIGTERM)
     yield tmp_path
     signal.signal(signal.SIGTERM, before)
@@ -86,8 +87,12 @@ def test_equal_rows_share_their_runs():
     assert fig6['all'] == table2['all'] == table3['reid_first'] == folders('table6')['alignps']
     assert fig6['sa_ta'] == table2['none'] and fig6['sa_ra'] == table3['t3']
     assert folders('table6')['joint'] == folders('table7')['none']
-    for table in (fig6, table2, table3, folders('table6'), folders('table7')):
+    for table in (fig6, table2, table3, folders('table7')):
         assert len(set(table.values())) == len(table)
+    table6 = folders('table6')
+    assert len(table6) == 10 and len(set(table6.values())) == 6
+    for model in ('joint', 'joint_no_rpn'):
+        assert table6[model] == table6[f'{model}_alignps'] == table6[f'{model}_roi_align']
 
 
 def test_what_changes_a_training_changes_its_folder():
@@ -101,7 +106,7 @@ def test_what_changes_a_training_changes_its_folder():
 
 def options_of(command):
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser.parse_known_args(command)[0].cfg_options
 
 
@@ -143,7 +148,7 @@ def test_runs_to_the_end_and_then_does_nothing(work, capsys):
         for what in ('iteration 1', 'iteration 2', 'iteration 3', 'tested')
     ]
     assert ledger(work) == expected
-    assert '| OIM | - | 13.0 ± 0.0 | - | - | - | 50.0 ± 0.0 |' in capsys.readouterr().out
+    assert '| OIM | - | 13.0 ± 0.0 | - | - | - | 50.0 ± 0.0 | -' in capsys.readouterr().out
     written = {path.name for path in (work / 'work_dirs/reproduce').glob('table*')}
     assert written == {f'table4_loss_synthetic.{kind}' for kind in ('md', 'csv', 'json')}
     assert start(*TABLE4, '--seeds', '2') == 0
@@ -258,6 +263,30 @@ def test_joined_row_needs_both_models(work):
     assert [line for line in ledger(work) if 'tested' in line] == tested
 
 
+JOINT = [f'joint_no_rpn{feature}' for feature in ('_roi_align', '_alignps', '')]
+
+
+def test_features_of_one_model_are_rows_of_one_run(work):
+    assert start('table6', '--dataset', 'synthetic', '--rows', *JOINT) == 0
+    assert ledger(work) == [
+        f'joint_no_rpn_synthetic seed0 {what}'
+        for what in ('iteration 1', 'iteration 2', 'iteration 3', 'tested')
+    ]
+    written = json.loads((work / 'work_dirs/reproduce/table6_structure_synthetic.json').read_text())
+    top1 = {row['row']: row['ours']['top1'] for row in written['rows']}
+    # In the order of the results: alignps, roi_align, concatenation.
+    assert [top1[row]['mean'] for row in JOINT] == pytest.approx([60.0, 50.0, 70.0])
+    assert top1['joint'] is None
+
+
+def test_a_shared_run_that_fails_is_tried_once(work, capsys):
+    (work / 'fail').write_text('joint_no_rpn_synthetic')
+    assert start('table6', '--dataset', 'synthetic', '--rows', *JOINT) == 1
+    out = capsys.readouterr().out
+    assert out.count('no picture with people is left') == 1 + len(JOINT)
+    assert out.count('seed 0 failed') == 1
+
+
 def test_failing_part_of_a_joined_row(work, capsys):
     (work / 'fail').write_text('nae_synthetic')
     assert start('table6', '--dataset', 'synthetic', '--rows', 'nae', 'separate', 'joint') == 1
@@ -317,17 +346,20 @@ def test_numbers_by_hand(tmp_path):
     assert toim['ours']['mAP'] == pytest.approx(dict(mean=94.0, std=2**0.5))
     assert toim['difference']['mAP'] == pytest.approx(0.9)
     assert toim['difference']['top1'] == pytest.approx(1.6)
+    assert toim['difference']['det_AP'] is None
     # 93 - 90 and 95 - 91.
     assert toim['effect']['mAP'] == pytest.approx(dict(mean=3.5, std=0.5**0.5))
-    assert oim['effect'] is None and oim['difference']['mAP'] is None
+    assert oim['effect'] is None and oim['difference']['mAP'] == pytest.approx(-1.9)
     assert no_lut['ours']['mAP'] is None and no_lut['runs'] == []
     assert [run['seed'] for run in toim['runs']] == [0, 1]
-    assert toim['runs'][0]['by_feature']['alignps']['mAP'] == 50.0
-    assert columns(summary)[1] == [
-        ['OIM', '-', '90.5 ± 0.7', '-', '-', '-', '91.5 ± 0.7', '-', '-', '80.0 ± 0.0', '2'],
-        ['TOIM without LUT', *['-'] * 9, 'failed'],
+    head, lines = columns(summary)
+    assert head[-3:] == ['detection recall ours', 'detection AP ours', 'seeds']
+    found = ['90.0 ± 0.0', '80.0 ± 0.0', '2']
+    assert lines == [
+        ['OIM', '92.4', '90.5 ± 0.7', '-1.9', '-', '92.9', '91.5 ± 0.7', '-1.4', '-', *found],
+        ['TOIM without LUT', '92.8', '-', '-', '-', '93.2', *['-'] * 5, 'failed'],
         ['TOIM with LUT (AlignPS)', '93.1', '94.0 ± 1.4', '+0.9', '+3.5 ± 0.7']
-        + ['93.4', '95.0 ± 1.4', '+1.6', '+3.5 ± 0.7', '80.0 ± 0.0', '2'],
+        + ['93.4', '95.0 ± 1.4', '+1.6', '+3.5 ± 0.7', *found],
     ]
     text = to_markdown(summary)
     assert (
@@ -342,3 +374,111 @@ def test_numbers_by_hand(tmp_path):
         oim = next(csv.DictReader(stream))
     assert (oim['mAP ours'], oim['top-1 ours']) == ('90.5 ± 0.7', '91.5 ± 0.7')
     assert len(oim) == len(columns(summary)[0])
+
+
+def write_result(run, **numbers):
+    run.folder.mkdir(parents=True)
+    row = dict(protocol='all', feature='alignps', mAP=numbers['mAP'], top1=numbers['top1'])
+    detection = dict(AP=numbers['AP'], recall=numbers['recall'])
+    run.result.write_text(json.dumps(dict(search=[row], detection=detection)))
+
+
+def test_detection_stands_beside_the_papers_where_the_table_has_it(tmp_path):
+    settings = Settings('prw', tmp_path)
+    table = plan('table1', settings)
+    write_result(table.row('p5').runs[0], mAP=0.25, top1=0.6, AP=0.84, recall=0.85)
+    head, lines = columns(summarize_table(table, settings, {}))
+    p5 = dict(zip(head, lines[2], strict=True))
+    assert p5 == {
+        'row': 'P5',
+        'mAP paper': '25.3',
+        'mAP ours': '25.0',
+        'mAP difference': '-0.3',
+        'mAP against p3': '-',
+        'top-1 paper': '57.4',
+        'top-1 ours': '60.0',
+        'top-1 difference': '+2.6',
+        'top-1 against p3': '-',
+        'detection recall paper': '85.7',
+        'detection recall ours': '85.0',
+        'detection recall difference': '-0.7',
+        'detection AP paper': '83.7',
+        'detection AP ours': '84.0',
+        'detection AP difference': '+0.3',
+        'seeds': '1',
+    }
+
+
+def test_what_the_paper_says_roughly_is_marked(tmp_path):
+    settings = Settings('cuhk_sysu', tmp_path)
+    summary = summarize_table(plan('fig6', settings), settings, {})
+    head, lines = columns(summary)
+    baseline, every = (dict(zip(head, lines[i], strict=True)) for i in (0, -1))
+    assert (baseline['mAP paper'], baseline['top-1 paper']) == ('~70.1', '-')
+    assert every['mAP paper'] == '93.1'
+    assert '~: not in a table' in to_markdown(summary)
+
+
+def test_result_without_a_rows_feature_is_named(tmp_path):
+    settings = Settings('prw', tmp_path)
+    table = plan('table6', settings)
+    write_result(table.row('joint').runs[0], mAP=0.5, top1=0.5, AP=0.5, recall=0.5)
+    with pytest.raises(ValueError, match="result.json: has no feature 'roi_align', only alignps"):
+        summarize_table(table, settings, {})
+
+
+# From the paper: mAP, top-1 (and recall, AP) of every row, in its order; CUHK-SYSU, then PRW.
+PAPER = dict(
+    table1="""93.1 93.4 90.3 81.2 | 45.9 81.9 94.8 92.9
+              92.7 93.1 87.5 78.7 | 41.4 77.5 93.4 91.8
+              89.3 89.5 79.0 71.7 | 25.3 57.4 85.7 83.7
+              91.1 91.6 90.4 80.5 | 40.8 77.1 94.7 92.9
+              90.0 90.5 90.9 80.4 | 39.5 74.3 95.4 93.5""",
+    table2="""83.4 83.7 | 27.4 62.3
+              90.6 90.8 | 39.4 74.7
+              91.4 91.9 | 40.6 77.0
+              84.0 84.1 | 29.1 62.4
+              91.8 92.2 | 42.8 80.1
+              90.7 91.0 | 39.6 75.3
+              92.0 92.5 | 40.7 77.5
+              93.1 93.4 | 45.9 81.9""",
+    table3="""80.3 79.2 87.5 79.0 | 35.5 67.4 94.3 92.5
+              77.1 75.9 89.1 78.6 | 31.8 64.3 96.9 92.8
+              80.7 80.2 90.1 81.4 | 35.8 69.1 94.5 92.6
+              93.1 93.4 90.3 81.2 | 45.9 81.9 94.8 92.9""",
+    table4="""92.4 92.9 | 45.7 81.8
+              92.8 93.2 | 45.8 81.8
+              93.1 93.4 | 45.9 81.9""",
+    table5="""93.1 93.4 | 45.9 81.9
+              93.5 93.9 | 45.8 81.9
+              93.5 94.0 | 45.9 82.1
+              94.0 94.5 | 46.1 82.1""",
+    table6="""92.0 92.3 | 43.1 80.7
+              93.1 93.4 | 45.9 81.9
+              93.0 93.6 | 44.5 81.3
+              90.4 91.3 | 43.9 81.5
+              93.2 92.8 | 44.9 80.0
+              94.3 94.8 | 48.6 83.2
+              93.4 93.8 | 47.5 84.5
+              93.3 93.9 | 47.8 83.3
+              94.0 94.1 | 46.4 81.2
+              95.0 95.3 | 50.3 84.3""",
+    table7="""95.0 95.3 | 50.3 84.3
+              95.4 96.0 | 51.6 84.4
+              95.3 95.9 | 50.4 85.3
+              95.2 95.6 | 50.4 84.9
+              95.4 95.8 | 51.1 84.0
+              95.1 95.6 | 50.4 84.5
+              95.4 95.8 | 50.0 84.6
+              95.1 95.3 | 51.4 85.2""",
+)
+
+
+@pytest.mark.parametrize('name', PAPER)
+def test_every_row_has_the_papers_numbers(name):
+    lines = [line.split('|') for line in PAPER[name].splitlines()]
+    for place, dataset in enumerate(('cuhk_sysu', 'prw')):
+        rows = plan(name, Settings(dataset, Path('runs'))).rows
+        said = [[float(number) for number in line[place].split()] for line in lines]
+        assert [list(row.paper.values()) for row in rows] == said
+        assert not any(row.about for row in rows)

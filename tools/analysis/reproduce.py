@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,6 @@ def main() -> None:
         table_folder,
     )
     from mmdet_ps.reproduce.report import summarize_table, to_markdown, write_reports
-    from mmdet_ps.reproduce.runs import RunHeld, execute
 
     iterations = args.iterations
     if args.dataset == 'synthetic' and iterations is None:
@@ -102,26 +102,40 @@ def main() -> None:
         for seed in range(args.seeds)
         for row in rows[table.name]
     ]
-    held = []
-    for wait in (False, True):
-        for table, row, run in left:
-            if run.steps():
-                say(f'{run.name}, seed {run.seed}: {run.folder}')
-            try:
-                failure = execute(run, wait)
-            except RunHeld as elsewhere:
-                say(f'{run.name}, seed {run.seed} is left for last: {elsewhere}')
-                held.append((table, row, run))
-                continue
-            if failure:
-                failures[table.name][row.name] = f'seed {run.seed}: {failure}'
-                say(f'{run.name}, seed {run.seed} failed: {failure}')
-            report(table)
-        left = held
+    run_all(left, failures, report)
     for table in tables:
         print(f'\n{to_markdown(report(table))}', flush=True)
     if any(failures.values()):
         sys.exit(1)
+
+
+def run_all(left: list[tuple], failures: dict[str, dict[str, str]], report: Callable) -> None:
+    """Do what is left of runs, given with their tables and rows, and report after each.
+
+    What another process is at comes last; a run that fails is tried once, whoever shares it.
+    """
+    from mmdet_ps.reproduce.runs import RunHeld, execute
+
+    held = []
+    failed: dict[Path, str] = {}
+    for wait in (False, True):
+        for table, row, run in left:
+            failure = failed.get(run.folder)  # Of a row that shares the run.
+            if not failure and run.steps():
+                say(f'{run.name}, seed {run.seed}: {run.folder}')
+                try:
+                    failure = execute(run, wait)
+                except RunHeld as elsewhere:
+                    say(f'{run.name}, seed {run.seed} is left for last: {elsewhere}')
+                    held.append((table, row, run))
+                    continue
+                if failure:
+                    failed[run.folder] = failure
+                    say(f'{run.name}, seed {run.seed} failed: {failure}')
+            if failure:
+                failures[table.name][row.name] = f'seed {run.seed}: {failure}'
+            report(table)
+        left = held
 
 
 def print_commands(rows: dict[str, list]) -> None:

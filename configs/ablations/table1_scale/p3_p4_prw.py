@@ -1,4 +1,2 @@
 _base_ = ['../../alignps/alignps_r50_prw.py', './table.py']
 model = {{_base_.table.rows.p3_p4.model}}
-# Copied into the model above; an override here would reach nothing.
-table = None

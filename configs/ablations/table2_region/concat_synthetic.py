@@ -1,4 +1,2 @@
 _base_ = ['../../synthetic/alignps_tiny.py', './table.py']
 model = {{_base_.table.rows.concat.model}}
-# Copied into the model above; an override here would reach nothing.
-table = None

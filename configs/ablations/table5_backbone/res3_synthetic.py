@@ -1,4 +1,2 @@
 _base_ = ['./tiny.py', './table.py']
 model = {{_base_.table.rows.res3.model}}
-# Copied into the model above; an override here would reach nothing.
-table = None

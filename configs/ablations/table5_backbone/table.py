@@ -7,10 +7,12 @@ table = dict(
         none=dict(label='none (AlignPS)', paper=dict(cuhk_sysu=[93.1, 93.4], prw=[45.9, 81.9])),
         res3=dict(
             label='res3',
+            paper=dict(cuhk_sysu=[93.5, 93.9], prw=[45.8, 81.9]),
             model=dict(backbone=dict(dcn=dcn, stage_with_dcn=(False, True, False, False))),
         ),
         res3_4=dict(
             label='res3 - res4',
+            paper=dict(cuhk_sysu=[93.5, 94.0], prw=[45.9, 82.1]),
             model=dict(backbone=dict(dcn=dcn, stage_with_dcn=(False, True, True, False))),
         ),
         res3_5=dict(

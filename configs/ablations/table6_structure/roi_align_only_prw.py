@@ -1,4 +1,2 @@
 _base_ = ['../../roi_alignps/roi_alignps_r50_prw.py', './table.py']
 model = {{_base_.table.rows.roi_align_only.model}}
-# Copied into the model above; an override here would reach nothing.
-table = None

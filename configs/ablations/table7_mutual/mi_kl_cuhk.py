@@ -1,4 +1,2 @@
 _base_ = ['../../roi_alignps/roi_alignps_r50_cuhk.py', './table.py']
 model = {{_base_.table.rows.mi_kl.model}}
-# Copied into the model above; an override here would reach nothing.
-table = None
