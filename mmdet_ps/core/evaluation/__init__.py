@@ -6,7 +6,7 @@ from .detection import evaluate_detection
 from .options import SearchOptions
 from .protocol import SearchProtocol
 from .prw import PrwProtocol
-from .rankings import Ranking, load_rankings
+from .rankings import Ranking, load_rankings, save_rankings
 from .report import (
     evaluate_results,
     format_table,
@@ -30,6 +30,7 @@ __all__ = [
     'load_protocols',
     'load_rankings',
     'protocol_file',
+    'save_rankings',
     'summarize',
     'write_csv',
     'write_json',

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 QUERY_FEATURES = ('nearest', 'gt_box')
+SIMILARITIES = ('cosine', 'cosine x score', 'matched sum')
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class SearchOptions:
                 'or None'
             )
         object.__setattr__(self, 'cbgm', {name: int(numbers[name]) for name in ('k1', 'k2')})
+
+    @property
+    def similarity(self) -> str:
+        """What the numbers that detections are ranked by are: one of ``SIMILARITIES``."""
+        cosine, weighted, matched = SIMILARITIES
+        if self.cbgm is not None:
+            return matched
+        return weighted if self.class_weighted else cosine
 
     @classmethod
     def of_config(cls, evaluation: Mapping[str, Any], **given: Any) -> SearchOptions:

@@ -22,6 +22,7 @@ class Ranking:
     Attributes:
         feature: name of the feature.
         protocol: name of the protocol.
+        similarity: what ``top_sims`` are: ``cosine``, ``cosine x score`` or ``matched sum``.
         image_names: I names that the indices below point to.
         query_images: (Q,).
         query_boxes: (Q, 4) int32 x1 y1 x2 y2.
@@ -40,6 +41,7 @@ class Ranking:
 
     feature: str
     protocol: str
+    similarity: str
     image_names: np.ndarray
     query_images: np.ndarray
     query_boxes: np.ndarray
@@ -56,12 +58,15 @@ class Ranking:
     top_right: np.ndarray
 
     @classmethod
-    def of(cls, feature: str, protocol: SearchProtocol, outcome: SearchOutcome) -> Ranking:
+    def of(
+        cls, feature: str, protocol: SearchProtocol, similarity: str, outcome: SearchOutcome
+    ) -> Ranking:
         """Collect the ranking from a search that kept its details."""
         truths = [protocol.ground_truth(q)[0] for q in range(protocol.num_queries)]
         return cls(
             feature,
             protocol.name,
+            similarity,
             np.array(protocol.image_names, dtype=np.str_),
             protocol.query_images,
             protocol.query_boxes,
@@ -103,7 +108,8 @@ def load_rankings(path: str | os.PathLike) -> list[Ranking]:
                 Ranking(
                     str(stored[f'{i}.feature']),
                     str(stored[f'{i}.protocol']),
-                    *(stored[f'{i}.{part.name}'] for part in fields(Ranking)[2:]),
+                    str(stored[f'{i}.similarity']),
+                    *(stored[f'{i}.{part.name}'] for part in fields(Ranking)[3:]),
                 )
                 for i in range(int(stored['count']))
             ]

@@ -96,7 +96,7 @@ def evaluate_results(
                 }
             )
             if ranking_file:
-                rankings.append(Ranking.of(feature, protocol, outcome))
+                rankings.append(Ranking.of(feature, protocol, options.similarity, outcome))
     order = {protocol.name: i for i, protocol in enumerate(protocols)}
     rows.sort(key=lambda row: order[row['protocol']])
     if ranking_file:

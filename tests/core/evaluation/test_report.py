@@ -164,6 +164,23 @@ def test_ranking_file(case, tmp_path):
         load_rankings(tmp_path / 'none.npz')
 
 
+@pytest.mark.parametrize(
+    ('options', 'similarity'),
+    [
+        (dict(), 'cosine'),
+        (dict(class_weighted=True), 'cosine x score'),
+        (dict(cbgm=dict(k1=2, k2=2)), 'matched sum'),
+        (dict(cbgm=dict(k1=2, k2=2), class_weighted=True), 'matched sum'),
+    ],
+)
+def test_a_ranking_says_what_its_similarities_are(case, tmp_path, options, similarity):
+    protocol, _, _, results = case
+    path = tmp_path / 'ranking.npz'
+    evaluate_results(results, NAMES, protocol, options=SearchOptions(**options), ranking_file=path)
+    [ranking] = load_rankings(path)
+    assert ranking.similarity == similarity
+
+
 def test_other_results_are_told(case):
     protocol, _, _, results = case
     with pytest.raises(ValueError, match='2 results for 3 images.*another dataset'):
