@@ -6,7 +6,7 @@ from .detection import evaluate_detection
 from .options import SearchOptions
 from .protocol import SearchProtocol
 from .prw import PrwProtocol
-from .rankings import Ranking, load_rankings, save_rankings
+from .ranking_file import Ranking, load_rankings, save_rankings
 from .report import (
     evaluate_results,
     format_table,

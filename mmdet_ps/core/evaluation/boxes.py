@@ -4,25 +4,26 @@ import numpy as np
 
 
 def paired_iou(a: np.ndarray, b: np.ndarray, plus_one: bool = False) -> np.ndarray:
-    """Intersection over union of row i of ``a`` with row i of ``b``.
+    """Intersection over union of each box of ``a`` with that of ``b`` in its place.
 
     Args:
-        a: (n, 4) boxes.
-        b: (n, 4) boxes.
+        a: (..., 4) boxes; ``a`` and ``b`` are broadcast.
+        b: (..., 4) boxes.
         plus_one: count pixels, as x2 - x1 + 1, instead of measuring lengths.
 
     Returns:
-        (n,) float64; 0 where the union is empty.
+        (...) float64; 0 where the union is empty.
     """
     # One array a coordinate: sums over rows of two or four numbers would take most of the time.
-    a, b = np.ascontiguousarray(a.T, np.float64), np.ascontiguousarray(b.T, np.float64)
+    left, top, right, bottom = np.moveaxis(np.asarray(a, np.float64), -1, 0)
+    others = np.moveaxis(np.asarray(b, np.float64), -1, 0)
     one = 1.0 if plus_one else 0.0
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]) + one
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]) + one
+    width = np.minimum(right, others[2]) - np.maximum(left, others[0]) + one
+    height = np.minimum(bottom, others[3]) - np.maximum(top, others[1]) + one
     inner = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    union = (a[2] - a[0] + one) * (a[3] - a[1] + one) + (b[2] - b[0] + one) * (b[3] - b[1] + one)
-    union -= inner
-    return np.divide(inner, union, out=np.zeros(len(inner)), where=union != 0)
+    union = (right - left + one) * (bottom - top + one) - inner
+    union = union + (others[2] - others[0] + one) * (others[3] - others[1] + one)
+    return np.divide(inner, union, out=np.zeros_like(inner), where=union != 0)
 
 
 def match_threshold(boxes: np.ndarray) -> np.ndarray:

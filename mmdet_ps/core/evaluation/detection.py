@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from .boxes import paired_iou
-
-
-def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Step-wise average precision: sum of (recall step x precision); equal scores are one step.
-
-    Args:
-        labels: (n,) bool.
-        scores: (n,).
-
-    Returns:
-        0..1; 0 without a positive label.
-    """
-    order = np.argsort(-scores, kind='stable')
-    labels, scores = labels[order], scores[order]
-    if not labels.any():
-        return 0.0
-    ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-    hits = np.cumsum(labels)[ends]
-    steps = np.diff(hits, prepend=0)
-    return float((steps * hits / (ends + 1.0)).sum() / hits[-1])
+from .detections import check_boxes
+from .metric import average_precision
 
 
 def evaluate_detection(
@@ -35,6 +18,7 @@ def evaluate_detection(
     bboxes: Sequence[np.ndarray],
     iou_thr: float = 0.5,
     score_thr: float = 0.0,
+    image_names: Sequence[str] | None = None,
 ) -> dict[str, float]:
     """Recall and AP over all people, and over the people with an identity.
 
@@ -49,29 +33,37 @@ def evaluate_detection(
         bboxes: N arrays (n_i, 5) x1 y1 x2 y2 score.
         iou_thr: IoU that a match needs.
         score_thr: detections below this score are left out.
+        image_names: N names for the messages.
 
     Returns:
         ``recall``, ``AP``, ``recall_labelled``, ``AP_labelled``, each 0..1 (0 without ground
         truth).
 
     Raises:
-        ValueError: where the lists or the rows of an image differ in length.
+        ValueError: where a threshold is not finite, the lists differ in length, or the arrays of an
+            image do not fit together or hold anything but finite numbers (naming the image).
     """
     if not len(gt_bboxes) == len(gt_pids) == len(bboxes):
         raise ValueError(
             f'{len(gt_bboxes)} images of gt_bboxes, {len(gt_pids)} of gt_pids and {len(bboxes)} '
             'of bboxes: the results belong to another dataset'
         )
-    everybody, labelled = _Tally(), _Tally()
-    for i, (boxes, pids, found) in enumerate(zip(gt_bboxes, gt_pids, bboxes, strict=True)):
-        boxes, pids = np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(pids).reshape(-1)
-        found = np.asarray(found).reshape(-1, 5)
-        if len(boxes) != len(pids):
-            raise ValueError(f'image {i}: {len(boxes)} boxes but {len(pids)} pids')
+    for what, value in (('iou_thr', iou_thr), ('score_thr', score_thr)):
+        if not math.isfinite(value):
+            raise ValueError(f'{what}={value}: a finite number is needed')
+    everybody, labelled = _Tally(iou_thr), _Tally(iou_thr)
+    for i, arrays in enumerate(zip(gt_bboxes, gt_pids, bboxes, strict=True)):
+        name = f'image {i}' if image_names is None else image_names[i]
+        boxes, pids, found = (np.asarray(array) for array in arrays)
+        check_boxes(f'{name}, ground truth', boxes, 4)
+        check_boxes(name, found)
+        if pids.shape != (len(boxes),):
+            raise ValueError(f'{name}: {len(boxes)} boxes but pids of shape {pids.shape}')
+        boxes, found = boxes.reshape(-1, 4), found.reshape(-1, 5)
         found = found[found[:, 4] >= score_thr]
-        everybody.add(boxes, found, iou_thr)
+        everybody.add(boxes, found)
         if (pids >= 0).any():
-            labelled.add(boxes[pids >= 0], found, iou_thr)
+            labelled.add(boxes[pids >= 0], found)
     recall, precision = everybody.result()
     recall_labelled, precision_labelled = labelled.result()
     return {
@@ -83,29 +75,29 @@ def evaluate_detection(
 
 
 class _Tally:
-    """Labels and scores of the detections, and the number of ground truths, over images."""
+    """Scores of the detections, which of them are right, and the number of ground truths."""
 
-    def __init__(self) -> None:
-        self.labels: list[np.ndarray] = []
+    def __init__(self, iou_thr: float) -> None:
+        self.iou_thr = iou_thr
+        self.right: list[np.ndarray] = []
         self.scores: list[np.ndarray] = []
         self.truths = 0
 
-    def add(self, boxes: np.ndarray, found: np.ndarray, iou_thr: float) -> None:
+    def add(self, boxes: np.ndarray, found: np.ndarray) -> None:
+        """Count the people ``boxes`` (m, 4) and the detections ``found`` (n, 5) of an image."""
         self.truths += len(boxes)
-        hit = np.zeros(len(found), bool)
+        right = np.zeros(len(found), bool)
         if len(boxes) and len(found):
-            rows = np.repeat(np.arange(len(boxes)), len(found))
-            columns = np.tile(np.arange(len(found)), len(boxes))
-            iou = paired_iou(boxes[rows], found[columns, :4]).reshape(len(boxes), len(found))
-            best_truth, best_found = iou.argmax(axis=0), iou.argmax(axis=1)
-            mutual = best_found[best_truth] == np.arange(len(found))
-            hit = mutual & (iou.max(axis=0) >= iou_thr)
-        self.labels.append(hit)
+            iou = paired_iou(boxes[:, None], found[None, :, :4])
+            mutual = iou.argmax(axis=1)[iou.argmax(axis=0)] == np.arange(len(found))
+            right = mutual & (iou.max(axis=0) >= self.iou_thr)
+        self.right.append(right)
         self.scores.append(found[:, 4])
 
     def result(self) -> tuple[float, float]:
+        """Recall and AP; 0 without ground truth."""
         if not self.truths:
             return 0.0, 0.0
-        labels, scores = np.concatenate(self.labels), np.concatenate(self.scores)
-        recall = float(labels.sum() / self.truths)
-        return recall, average_precision(labels, scores) * recall
+        right, scores = np.concatenate(self.right), np.concatenate(self.scores)
+        precision = average_precision(scores[right], np.sort(scores), self.truths)
+        return float(right.sum() / self.truths), precision

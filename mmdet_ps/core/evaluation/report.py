@@ -24,10 +24,10 @@ import numpy as np
 
 from ...utils.io import atomic_write
 from .detection import evaluate_detection
-from .gallery import unit
+from .detections import unit
 from .options import SearchOptions
 from .protocol import SearchProtocol
-from .rankings import Ranking, save_rankings
+from .ranking_file import Ranking, save_rankings
 from .search import search
 
 CONCATENATION = 'concatenation'
@@ -74,7 +74,10 @@ def evaluate_results(
     detection = None
     if gts is not None:
         detection = evaluate_detection(
-            [gt['bboxes'] for gt in gts], [gt['gt_pids'] for gt in gts], bboxes
+            [gt['bboxes'] for gt in gts],
+            [gt['gt_pids'] for gt in gts],
+            bboxes,
+            image_names=image_names,
         )
     rows: list[dict[str, Any]] = []
     rankings = []
@@ -84,9 +87,7 @@ def evaluate_results(
             query_feats = None
             if options.query_feature == 'gt_box':
                 query_feats = _query_features(results, image_names, protocol, feature)
-            outcome = search(
-                protocol, image_names, bboxes, feats, options, query_feats, bool(ranking_file)
-            )
+            outcome = search(protocol, image_names, bboxes, feats, options, query_feats)
             rows.append(
                 {
                     'feature': feature,

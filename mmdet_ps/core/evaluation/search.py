@@ -8,31 +8,18 @@ public evaluators differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .cbgm import ContextMatching
-from .gallery import (
-    Queries,
-    check_detections,
-    find_queries,
-    keep_confident,
-    locate_images,
-)
+from .boxes import match_threshold, paired_iou, ranges
+from .cbgm import match_scenes, query_scene
+from .detections import Detections, check_detections, find_queries, locate_images
+from .metric import average_precision, best_columns, ranks_of
 from .options import SearchOptions
 from .protocol import SearchProtocol
-from .ranking import (
-    Hits,
-    best_columns,
-    choose_hits,
-    find_candidates,
-    measure,
-    near_cells,
-    ranks_of,
-)
-from .similarity import Block, Layout, sharpen, similarity_blocks
+from .similarity import Row, gallery_rows
 
 TOP_K = (1, 5, 10)
 TOP_BOXES = 10
@@ -40,33 +27,45 @@ TOP_BOXES = 10
 
 @dataclass
 class SearchOutcome:
-    """What the search gave for each query.
+    """What the search gave for each query (Q queries, G ground truths over all of them).
 
     Attributes:
+        found: (Q,) bool, whether the query has a feature to search with.
+        num_truths: (Q,) ground truths in the gallery.
         ap: (Q,) average precision times recall, 0..1.
         first: (Q,) rank from 0 of the best true positive; -1 where none was found.
-        num_truths: (Q,) ground truths in the gallery.
-        num_hits: (Q,) ground truths found by a detection.
-        found: (Q,) bool, whether the query has a feature to search with.
-        truth_ranks: (G,) rank from 0 of each ground truth's detection, -1 where there is none; with
-            details only.
-        top_images: (Q, 10) image index of the best detections, -1 beyond the last; with details
-            only.
+        gt_ranks: (G,) rank from 0 of each ground truth's detection, -1 where there is none.
+        top_images: (Q, 10) image index of the best detections, -1 beyond the last.
         top_boxes: (Q, 10, 5) their boxes and scores.
         top_sims: (Q, 10) their similarities.
         top_right: (Q, 10) bool, whether they are true positives.
     """
 
+    found: np.ndarray
+    num_truths: np.ndarray
     ap: np.ndarray
     first: np.ndarray
-    num_truths: np.ndarray
-    num_hits: np.ndarray
-    found: np.ndarray
-    truth_ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    top_images: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES), np.int32))
-    top_boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES, 5), np.float32))
-    top_sims: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES), np.float32))
-    top_right: np.ndarray = field(default_factory=lambda: np.zeros((0, TOP_BOXES), bool))
+    gt_ranks: np.ndarray
+    top_images: np.ndarray
+    top_boxes: np.ndarray
+    top_sims: np.ndarray
+    top_right: np.ndarray
+
+    @classmethod
+    def nothing(cls, found: np.ndarray, num_truths: np.ndarray) -> SearchOutcome:
+        """The outcome of queries that find nobody."""
+        num = len(found)
+        return cls(
+            found,
+            num_truths,
+            ap=np.zeros(num),
+            first=np.full(num, -1, np.int64),
+            gt_ranks=np.full(num_truths.sum(), -1, np.int64),
+            top_images=np.full((num, TOP_BOXES), -1, np.int32),
+            top_boxes=np.zeros((num, TOP_BOXES, 5), np.float32),
+            top_sims=np.zeros((num, TOP_BOXES), np.float32),
+            top_right=np.zeros((num, TOP_BOXES), bool),
+        )
 
     def metrics(self) -> dict[str, float]:
         """``mAP``, ``top1``, ``top5``, ``top10``, each 0..1."""
@@ -91,107 +90,64 @@ def search(
     feats: Sequence[np.ndarray],
     options: SearchOptions,
     query_feats: np.ndarray | None = None,
-    details: bool = False,
 ) -> SearchOutcome:
-    """Search every query in its gallery; arguments as in :func:`evaluate_search`.
-
-    Args:
-        protocol: Q queries and their galleries.
-        image_names: N names.
-        bboxes: N arrays (n_i, 5).
-        feats: N arrays (n_i, D).
-        options: how to evaluate.
-        query_feats: (Q, D), with ``query_feature='gt_box'``.
-        details: also rank every ground truth and keep the ten best boxes.
-    """
+    """Search every query in its gallery; arguments as in :func:`evaluate_search`."""
     if (query_feats is None) != (options.query_feature == 'nearest'):
         raise ValueError(
             "query_feats is needed with query_feature='gt_box' and only then; "
             f'got query_feature={options.query_feature!r}'
         )
+    bboxes, feats = [np.asarray(part) for part in bboxes], [np.asarray(part) for part in feats]
     check_detections(image_names, bboxes, feats)
-    places = locate_images(protocol, image_names).tolist()
+    places = locate_images(protocol, image_names)
     bboxes, feats = [bboxes[i] for i in places], [feats[i] for i in places]
-    gallery = keep_confident(
-        protocol.image_names, bboxes, feats, options.score_thr, options.class_weighted
-    )
-    queries = find_queries(protocol, bboxes, feats, gallery.feats.shape[1], query_feats)
-    layout = Layout(protocol, gallery, options.skip_repeated)
-    matching = None
-    if options.cbgm is not None:
-        kept = [
-            boxes[:, 4] >= options.score_thr if len(boxes) else np.zeros(0, bool)
-            for boxes in bboxes
-        ]
-        own_used = options.query_feature == 'nearest'
-        matching = ContextMatching(options.cbgm, layout, queries, kept, own_used)
-    return _rank(layout, queries, matching, details)
-
-
-def _rank(
-    layout: Layout, queries: Queries, matching: ContextMatching | None, details: bool
-) -> SearchOutcome:
-    protocol = layout.protocol
-    num = protocol.num_queries
-    outcome = SearchOutcome(
-        np.zeros(num),
-        np.full(num, -1, np.int64),
-        np.diff(protocol.gt_indptr),
-        np.zeros(num, np.int64),
-        queries.found,
-    )
-    if details:
-        _make_room(outcome, num, len(protocol.gt_places))
-    candidates = find_candidates(layout)
-    owner = np.repeat(np.arange(num), np.diff(candidates.indptr))
-    exact = details or matching is not None
-    for block in similarity_blocks(layout, queries, exact):
-        span = slice(block.first, block.first + len(block.sims))
-        if matching is not None:
-            for query, sims in enumerate(block.sims, block.first):
-                if queries.found[query]:
-                    matching.apply(query, sims)
-        part = slice(candidates.indptr[span.start], candidates.indptr[span.stop])
-        asked = queries.found[owner[part]]
-        rows, columns = owner[part][asked] - block.first, candidates.columns[part][asked]
-        if block.error:
-            sharpen(block, layout, queries, rows, columns)
-        hits = choose_hits(block.sims, rows, columns, candidates.truths[part][asked])
-        if block.error:
-            near = near_cells(block.sims, hits, block.error)
-            sharpen(block, layout, queries, *near)
-        ap, first = measure(block.sims, hits, outcome.num_truths[span])
-        outcome.ap[span], outcome.first[span] = ap, first
-        outcome.num_hits[span] = np.bincount(hits.rows, minlength=len(block.sims))
-        if details:
-            _keep_details(outcome, block, hits, layout)
+    people = Detections.confident(bboxes, feats, options.score_thr, options.class_weighted)
+    queries = find_queries(protocol, bboxes, feats, people.feats.shape[1], query_feats)
+    outcome = SearchOutcome.nothing(queries.found, np.diff(protocol.gt_indptr))
+    for row in gallery_rows(protocol, people, queries, options.skip_repeated):
+        if options.cbgm is not None:
+            image, own_used = protocol.query_images[row.query], query_feats is None
+            scene = query_scene(row.query, image, people, queries, own_used, options.cbgm['k2'])
+            match_scenes(row, scene, people, options.cbgm['k1'])
+        _rank(outcome, row, protocol, people)
     return outcome
 
 
-def _make_room(outcome: SearchOutcome, num: int, truths: int) -> None:
-    outcome.truth_ranks = np.full(truths, -1, np.int64)
-    outcome.top_images = np.full((num, TOP_BOXES), -1, np.int32)
-    outcome.top_boxes = np.zeros((num, TOP_BOXES, 5), np.float32)
-    outcome.top_sims = np.zeros((num, TOP_BOXES), np.float32)
-    outcome.top_right = np.zeros((num, TOP_BOXES), bool)
+def _rank(outcome: SearchOutcome, row: Row, protocol: SearchProtocol, people: Detections) -> None:
+    """Enter what a query found into the outcome."""
+    query = row.query
+    truths, columns = _true_positives(row, protocol, people)
+    ranked = np.sort(row.sims)
+    outcome.ap[query] = average_precision(row.sims[columns], ranked, outcome.num_truths[query])
+    ranks = ranks_of(columns, row.sims, ranked)
+    outcome.gt_ranks[truths] = ranks
+    outcome.first[query] = min(ranks, default=-1)
+    best = best_columns(row.sims, ranked, TOP_BOXES)
+    found, n = row.found[best], len(best)
+    outcome.top_images[query, :n] = people.images[found]
+    outcome.top_boxes[query, :n] = people.boxes[found]
+    outcome.top_sims[query, :n] = row.sims[best]
+    outcome.top_right[query, :n] = np.isin(best, columns)
 
 
-def _keep_details(outcome: SearchOutcome, block: Block, hits: Hits, layout: Layout) -> None:
-    outcome.truth_ranks[hits.truths] = ranks_of(block.sims, hits)
-    gallery = layout.gallery
-    for row, (query, sims) in enumerate(enumerate(block.sims, block.first)):
-        if not outcome.found[query]:
-            continue
-        best = best_columns(sims, TOP_BOXES)
-        starts, images = layout.entries(query)
-        entries = np.searchsorted(starts, best, side='right') - 1
-        n, images = len(best), images[entries]
-        outcome.top_images[query, :n] = images
-        outcome.top_boxes[query, :n] = gallery.boxes[
-            gallery.indptr[images] + best - starts[entries]
-        ]
-        outcome.top_sims[query, :n] = sims[best]
-        outcome.top_right[query, :n] = np.isin(best, hits.columns[hits.rows == row])
+def _true_positives(
+    row: Row, protocol: SearchProtocol, people: Detections
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ground truths of the query that are found, counted over all queries, and their columns.
+
+    Of the detections that overlap a ground truth enough the most similar one is the true positive;
+    of equal ones the first.
+    """
+    truths = np.arange(protocol.gt_indptr[row.query], protocol.gt_indptr[row.query + 1])
+    places, boxes = protocol.gt_places[truths], protocol.gt_boxes[truths]
+    counts = np.diff(row.starts)[places]
+    owner, columns = np.repeat(np.arange(len(truths)), counts), ranges(row.starts[places], counts)
+    iou = paired_iou(people.boxes[row.found[columns], :4], boxes[owner])
+    enough = iou >= match_threshold(boxes)[owner]
+    owner, columns = owner[enough], columns[enough]
+    order = np.lexsort((-row.sims[columns], owner))
+    order = order[np.diff(owner[order], prepend=-1) != 0]
+    return truths[owner[order]], columns[order]
 
 
 def evaluate_search(
@@ -231,7 +187,7 @@ def evaluate_search(
         skip_repeated: leave out an image that is listed again in the same gallery, but count its
             ground truth.
         cbgm: ``dict(k1=, k2=)`` for context bipartite graph matching; see
-            :class:`cbgm.ContextMatching`.
+            :func:`cbgm.match_scenes`.
         return_details: add ``details``, a :class:`SearchOutcome`.
 
     Returns:
@@ -242,7 +198,7 @@ def evaluate_search(
         KeyError: where an image of the protocol is not among the results.
     """
     options = SearchOptions(score_thr, query_feature, class_weighted, skip_repeated, cbgm)
-    outcome = search(protocol, image_names, bboxes, feats, options, query_feats, return_details)
+    outcome = search(protocol, image_names, bboxes, feats, options, query_feats)
     numbers: dict[str, Any] = outcome.metrics()
     if return_details:
         numbers['details'] = outcome

@@ -92,5 +92,5 @@ def test_nothing_annotated_or_detected():
 def test_wrong_input_is_told():
     with pytest.raises(ValueError, match='another dataset'):
         evaluate_detection([np.zeros((0, 4))], [np.zeros(0)], [])
-    with pytest.raises(ValueError, match='image 0: 1 boxes but 2 pids'):
+    with pytest.raises(ValueError, match='image 0: 1 boxes but pids of shape'):
         evaluate_detection([np.ones((1, 4))], [np.ones(2)], [np.ones((1, 5))])

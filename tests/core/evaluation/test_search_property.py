@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_eval import nearest_detection, reference_search, unit_rows
 
-from mmdet_ps.core.evaluation import evaluate_search, ranking, similarity
+from mmdet_ps.core.evaluation import evaluate_search, similarity
 
 from .cases import DIM, random_detections, random_protocol
 
@@ -63,8 +63,8 @@ def test_equals_plain_loops(
     slow = reference_search(protocol, *results, 0.2, query_feats=query_feats, **options)
     limits = [(similarity, '_DENSE', 0.0 if dense else 2.0)]
     if small:
-        limits += [(similarity, '_CELLS', 40), (similarity, '_TILE', 3), (ranking, '_PAIRS', 5)]
-        limits += [(ranking, '_SHORT', 4), (ranking, '_FEW', 2)]
+        limits += [(similarity, '_CELLS', 40), (similarity, '_TILE', 3)]
+        limits += [(similarity, '_HEIGHTS', (1, 4))]
     feature = 'gt_box' if given_queries else 'nearest'
     compare(
         protocol, results, slow, limits, query_feature=feature, query_feats=query_feats, **options

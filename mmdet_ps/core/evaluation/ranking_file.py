@@ -1,0 +1,165 @@
+"""Ranked results of every query, in a file from which a picture can be drawn without a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from ...utils.npz import read_arrays, write_arrays
+from .options import SIMILARITIES
+from .protocol import SearchProtocol
+from .search import SearchOutcome
+
+_CURE = 'make one with --save-ranking'
+
+
+def _array(dtype: str, *shape: str | int) -> Any:
+    """A field that is stored as such an array; a letter in the shape is the same size everywhere."""
+    return field(metadata={'dtype': dtype, 'shape': shape})
+
+
+@dataclass
+class Ranking:
+    """What one feature found on one protocol (Q queries, G ground truths, K = 10 best boxes).
+
+    Attributes:
+        feature: name of the feature.
+        protocol: name of the protocol.
+        similarity: what ``top_sims`` are: ``cosine``, ``cosine x score`` or ``matched sum``.
+        image_names: I names that the indices below point to.
+        query_images: (Q,).
+        query_boxes: (Q, 4) int32 x1 y1 x2 y2.
+        query_pids: (Q,).
+        ap: (Q,) 0..1.
+        first: (Q,) rank from 0 of the best true positive, -1 without one.
+        gt_indptr: (Q + 1,) row pointer into the next three.
+        gt_images: (G,).
+        gt_boxes: (G, 4) int32.
+        gt_ranks: (G,) rank from 0 of the detection of each ground truth, -1 where there is none.
+        top_images: (Q, K) image of the best boxes, -1 beyond the last.
+        top_boxes: (Q, K, 5) float32 x1 y1 x2 y2 score.
+        top_sims: (Q, K) float32 similarities.
+        top_right: (Q, K) bool, whether the box is a true positive.
+    """
+
+    feature: str
+    protocol: str
+    similarity: str
+    image_names: np.ndarray = _array('U', 'I')
+    query_images: np.ndarray = _array('i4', 'Q')
+    query_boxes: np.ndarray = _array('i4', 'Q', 4)
+    query_pids: np.ndarray = _array('i8', 'Q')
+    ap: np.ndarray = _array('f8', 'Q')
+    first: np.ndarray = _array('i8', 'Q')
+    gt_indptr: np.ndarray = _array('i8', 'P')
+    gt_images: np.ndarray = _array('i4', 'G')
+    gt_boxes: np.ndarray = _array('i4', 'G', 4)
+    gt_ranks: np.ndarray = _array('i8', 'G')
+    top_images: np.ndarray = _array('i4', 'Q', 'K')
+    top_boxes: np.ndarray = _array('f4', 'Q', 'K', 5)
+    top_sims: np.ndarray = _array('f4', 'Q', 'K')
+    top_right: np.ndarray = _array('?', 'Q', 'K')
+
+    @classmethod
+    def of(
+        cls, feature: str, protocol: SearchProtocol, similarity: str, outcome: SearchOutcome
+    ) -> Ranking:
+        """Collect the ranking from a search."""
+        truths = [protocol.ground_truth(q)[0] for q in range(protocol.num_queries)]
+        own = {part.name for part in fields(cls)}
+        return cls(
+            feature,
+            protocol.name,
+            similarity,
+            np.array(protocol.image_names, np.str_),
+            protocol.query_images,
+            protocol.query_boxes,
+            protocol.query_pids,
+            gt_indptr=protocol.gt_indptr,
+            gt_images=np.concatenate(truths),
+            gt_boxes=protocol.gt_boxes,
+            **{name: array for name, array in vars(outcome).items() if name in own},
+        )
+
+
+def save_rankings(path: str | os.PathLike, rankings: Sequence[Ranking]) -> None:
+    """Write rankings to one ``.npz`` file, whole or not at all."""
+    arrays: dict[str, Any] = {'count': len(rankings)}
+    for i, ranking in enumerate(rankings):
+        for part in fields(Ranking):
+            dtype = part.metadata.get('dtype', 'U')
+            arrays[f'{i}.{part.name}'] = np.asarray(getattr(ranking, part.name), dtype)
+    write_arrays(path, arrays, compress=True)
+
+
+def load_rankings(path: str | os.PathLike) -> list[Ranking]:
+    """Read what :func:`save_rankings` wrote: one ranking for each protocol and feature.
+
+    Raises:
+        FileNotFoundError: without such a file.
+        ValueError: where the file is no ranking file, or is broken or contradicts itself.
+    """
+    arrays = read_arrays(path, _CURE)
+    count = arrays.get('count', np.zeros(0))
+    names = [part.name for part in fields(Ranking)]
+    if count.shape or count.dtype.kind not in 'iu' or count < 1:
+        raise ValueError(f'{path}: not a ranking file; {_CURE}')
+    if len(arrays) != 1 + int(count) * len(names):
+        raise ValueError(f'{path}: {len(arrays)} arrays for {count} rankings; {_CURE}')
+    try:
+        return [
+            _ranking({name: arrays[f'{i}.{name}'] for name in names}) for i in range(int(count))
+        ]
+    except KeyError as error:
+        raise ValueError(f'{path}: the array {error} is missing; {_CURE}') from None
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}; {_CURE}') from None
+
+
+def _ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
+    """Build a ranking of arrays of the right types, shapes and ranges; ValueError says what is not."""
+    sizes: dict[str, int] = {}
+    for part in fields(Ranking):
+        array, dtype = arrays[part.name], np.dtype(part.metadata.get('dtype', 'U'))
+        letters = part.metadata.get('shape', ())
+        shape = tuple(
+            sizes.setdefault(letter, length) if isinstance(letter, str) else letter
+            for letter, length in zip(letters, array.shape, strict=False)
+        )
+        right = array.dtype.kind == 'U' if dtype.kind == 'U' else array.dtype == dtype
+        if not right or len(shape) != len(letters) or array.shape != shape:
+            raise ValueError(f'{part.name} is {array.dtype} {array.shape}')
+    ranking = Ranking(
+        **{name: array if array.ndim else str(array) for name, array in arrays.items()}
+    )
+    images, truths, steps = sizes['I'], sizes['G'], np.diff(ranking.gt_indptr)
+    sound = {
+        'similarity': ranking.similarity in SIMILARITIES,
+        'image_names': images > 0,
+        'query_images': sizes['Q'] > 0 and _within(ranking.query_images, 0, images - 1),
+        'query_boxes': (ranking.query_boxes[:, 2:] > ranking.query_boxes[:, :2]).all(),
+        'ap': _within(ranking.ap, 0, 1),
+        'first': _within(ranking.first, -1, np.inf),
+        'gt_indptr': sizes['P'] == sizes['Q'] + 1
+        and ranking.gt_indptr[0] == 0
+        and steps.min() >= 0
+        and steps.sum() == truths,
+        'gt_images': _within(ranking.gt_images, 0, images - 1),
+        'gt_boxes': (ranking.gt_boxes[:, 2:] > ranking.gt_boxes[:, :2]).all(),
+        'gt_ranks': _within(ranking.gt_ranks, -1, np.inf),
+        'top_images': sizes['K'] > 0 and _within(ranking.top_images, -1, images - 1),
+        'top_boxes': np.isfinite(ranking.top_boxes).all(),
+        'top_sims': np.isfinite(ranking.top_sims).all(),
+    }
+    wrong = [name for name, fine in sound.items() if not fine]
+    if wrong:
+        raise ValueError(f'{", ".join(wrong)} out of range')
+    return ranking
+
+
+def _within(array: np.ndarray, low: float, high: float) -> bool:
+    return bool(((array >= low) & (array <= high)).all())
