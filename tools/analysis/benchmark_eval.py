@@ -2,9 +2,9 @@
 
 Draws a random test set of CUHK-SYSU's or PRW's size (or takes the protocol of a real release) with
 random detections near the people, saves protocol and results, and evaluates them in two processes
-of their own: ``mmdet_ps.core.evaluation``, and the loop of ``reference_eval.py`` that public
-scripts have. Times are those of whole processes, from start to exit. Both read the same results
-file and the compact protocol; since public scripts read CUHK-SYSU's TestG file itself with
+of their own: ``mmdet_ps.core.evaluation``, and the plain loops of its tests, which are those that
+public scripts have. Times are those of whole processes, from start to exit. Both read the same
+results file and the compact protocol; since public scripts read CUHK-SYSU's TestG file itself with
 ``scipy.io.loadmat`` at each evaluation, the loop is timed with that as well.
 
 Example:
@@ -24,12 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_ps.core.evaluation import (
-    CuhkSysuProtocol,
-    PrwProtocol,
-    evaluate_search,
-    load_protocols,
-)
+from mmdet_ps.core.evaluation import SearchProtocol, evaluate_search, load_protocols
 from mmdet_ps.core.evaluation.protocol import People
 from mmdet_ps.core.results_io import load_results, save_results
 from mmdet_ps.utils.cli import run_tool
@@ -51,7 +46,7 @@ def random_cuhk(rng, num_images=6978, num_queries=2900, size=100):
     names = [f's{i}.jpg' for i in range(num_images)]
     truths = np.minimum(rng.geometric(0.53, num_queries), 13)
     images = np.stack([rng.choice(num_images, size + 1, False) for _ in range(num_queries)])
-    return CuhkSysuProtocol(
+    return SearchProtocol(
         f'G{size}',
         names,
         images[:, -1],
@@ -72,7 +67,7 @@ def random_prw(rng, num_images=6112, num_queries=2057, num_people=19000, num_pid
     people = People(images, rng.integers(0, num_pids, num_people), random_boxes(rng, num_people))
     chosen = rng.choice(num_people, num_queries, False)
     queries = [(int(images[i]), int(people.pids[i]), people.boxes[i]) for i in chosen]
-    return PrwProtocol.from_people(names, queries, people)
+    return SearchProtocol.from_people(names, queries, people)
 
 
 def random_results(rng, protocol, per_image, size):
@@ -152,7 +147,7 @@ def read_testg(path):
     queries, boxes = np.array(queries), np.array(boxes)
     queries[:, 3:] += queries[:, 1:3]
     boxes[:, 2:] += boxes[:, :2]
-    return CuhkSysuProtocol(
+    return SearchProtocol(
         'TestG',
         list(index),
         queries[:, 0],
@@ -168,7 +163,7 @@ def read_testg(path):
 
 def evaluate(form, folder, gallery):
     """What a child process does: read both files, evaluate, print the numbers and its memory."""
-    results = load_results(folder / 'results.pkl')
+    results = load_results(folder / 'results.npz')
     if form == 'slow-mat':
         protocol = read_testg(folder / 'testg.mat')
     else:
@@ -179,7 +174,7 @@ def evaluate(form, folder, gallery):
     if form == 'fast':
         numbers = evaluate_search(protocol, names, bboxes, feats, SCORE_THR)
     else:
-        from reference_eval import reference_search
+        from tests.core.evaluation.reference import reference_search
 
         numbers = reference_search(protocol, names, bboxes, feats, SCORE_THR, dtype=np.float32)
     numbers = {key: numbers[key] for key in METRICS}
@@ -219,7 +214,7 @@ def benchmark(args, folder):
         protocol = random_cuhk(rng, size=args.gallery)
     protocol.save(folder / 'protocol' / f'{gallery}.npz')
     results = random_results(rng, protocol, args.detections, args.feature_size)
-    save_results(folder / 'results.pkl', results)
+    save_results(folder / 'results.npz', results)
     print(
         f'{args.dataset} {gallery}: {protocol.num_queries} queries, '
         f'{len(protocol.image_names)} images, {args.detections} detections an image, '

@@ -18,7 +18,7 @@ _CURE = 'make one with --save-ranking'
 
 
 def _array(dtype: str, *shape: str | int) -> Any:
-    """A field that is stored as such an array; a letter in the shape is the same size everywhere."""
+    """A field stored as such an array; a letter in the shape is the same size everywhere."""
     return field(metadata={'dtype': dtype, 'shape': shape})
 
 
@@ -121,7 +121,7 @@ def load_rankings(path: str | os.PathLike) -> list[Ranking]:
 
 
 def _ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
-    """Build a ranking of arrays of the right types, shapes and ranges; ValueError says what is not."""
+    """Build a ranking of arrays with the right types, shapes and ranges, or raise ValueError."""
     sizes: dict[str, int] = {}
     for part in fields(Ranking):
         array, dtype = arrays[part.name], np.dtype(part.metadata.get('dtype', 'U'))

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_eval import iou
 from sklearn.metrics import average_precision_score
 
 from mmdet_ps.core.evaluation import evaluate_detection
 
 from .cases import random_box
+from .reference import iou
 
 
 def test_by_hand():

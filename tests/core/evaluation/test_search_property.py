@@ -6,13 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_eval import nearest_detection, reference_search, unit_rows
+from sklearn.metrics import average_precision_score
 
 from mmdet_ps.core.evaluation import evaluate_search, similarity
 
 from .cases import DIM, random_detections, random_protocol
+from .reference import average_precision, nearest_detection, reference_search, unit_rows
 
 KINDS = st.sampled_from(['listed', 'all', 'cross', 'same'])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1))
+def test_the_loops_have_the_precision_of_scikit_learn(pairs):
+    labels, scores = np.array(pairs + [(True, 3)]).T
+    expected = average_precision_score(labels, scores)
+    assert average_precision(labels, scores.astype(float)) == pytest.approx(expected, abs=1e-12)
 
 
 def shuffled(rng, protocol, bboxes, feats):

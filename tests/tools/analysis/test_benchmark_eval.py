@@ -12,7 +12,12 @@ import benchmark_eval as tool  # noqa: E402
 
 
 @pytest.mark.parametrize('dataset', ['cuhk_sysu', 'prw'])
-def test_both_forms_agree(tmp_path, dataset):
+def test_both_forms_agree_without_scikit_learn(tmp_path, dataset, monkeypatch):
+    # tools/setup.sh does not install it: it is a requirement of the tests only.
+    missing = tmp_path / 'missing'
+    missing.mkdir()
+    (missing / 'sklearn.py').write_text("raise ModuleNotFoundError('no scikit-learn')")
+    monkeypatch.setenv('PYTHONPATH', str(missing))
     rng = np.random.default_rng(0)
     if dataset == 'prw':
         protocol = tool.random_prw(rng, 40, 12, 100, 10)
@@ -21,7 +26,7 @@ def test_both_forms_agree(tmp_path, dataset):
     protocol.save(tmp_path / 'protocol' / f'{protocol.name}.npz')
     results = tool.random_results(rng, protocol, 5, 16)
     assert {len(result['bboxes']) for result in results} == {5}
-    tool.save_results(tmp_path / 'results.pkl', results)
+    tool.save_results(tmp_path / 'results.npz', results)
     forms = ['fast', 'slow']
     if dataset == 'cuhk_sysu':
         tool.write_testg(protocol, tmp_path / 'testg.mat')

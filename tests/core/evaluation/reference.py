@@ -1,11 +1,20 @@
-"""The slow yardstick: plain loops as public scripts have them, scikit-learn for the precision.
+"""The slow yardstick: plain loops as public scripts have them.
 
-The project's evaluator is measured against it: tests compare with it and ``benchmark_eval.py``
-times it. It shares no code with ``mmdet_ps.core.evaluation`` but the protocol's arrays.
+The project's evaluator is measured against it: tests compare with it and
+``tools/analysis/benchmark_eval.py`` times it. It shares no code with ``mmdet_ps.core.evaluation``
+but the protocol's arrays, and needs nothing but NumPy, as that does.
 """
 
 import numpy as np
-from sklearn.metrics import average_precision_score
+
+
+def average_precision(labels, scores):
+    """Step-wise, as scikit-learn's ``average_precision_score``: equal scores are one step."""
+    order = np.argsort(-scores, kind='stable')
+    labels, scores = labels[order], scores[order]
+    ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
+    hits = np.cumsum(labels)[ends]
+    return float((np.diff(hits, prepend=0) * hits / (ends + 1)).sum() / hits[-1])
 
 
 def iou(a, b, plus_one=0.0):
@@ -143,6 +152,6 @@ def _search_one(protocol, q, query, results, class_weighted, skip_repeated, rera
     if count_tp == 0:
         return 0.0, [0, 0, 0]
     y_true, y_score = np.asarray(y_true), np.asarray(y_score)
-    ap = average_precision_score(y_true, y_score) * count_tp / count_gt
+    ap = average_precision(y_true, y_score) * count_tp / count_gt
     y_true = y_true[np.argsort(-y_score, kind='stable')]
     return ap, [min(1, int(y_true[:k].sum())) for k in (1, 5, 10)]
