@@ -6,7 +6,7 @@ from .detection import evaluate_detection
 from .options import SearchOptions
 from .protocol import SearchProtocol
 from .prw import PrwProtocol
-from .ranking_file import Ranking, load_rankings, save_rankings
+from .ranking import Ranking, load_rankings, save_rankings
 from .report import (
     evaluate_results,
     format_table,
@@ -14,14 +14,13 @@ from .report import (
     write_csv,
     write_json,
 )
-from .search import SearchOutcome, evaluate_search
+from .search import evaluate_search
 
 __all__ = [
     'CuhkSysuProtocol',
     'PrwProtocol',
     'Ranking',
     'SearchOptions',
-    'SearchOutcome',
     'SearchProtocol',
     'evaluate_detection',
     'evaluate_results',

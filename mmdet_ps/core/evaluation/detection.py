@@ -51,53 +51,32 @@ def evaluate_detection(
     for what, value in (('iou_thr', iou_thr), ('score_thr', score_thr)):
         if not math.isfinite(value):
             raise ValueError(f'{what}={value}: a finite number is needed')
-    everybody, labelled = _Tally(iou_thr), _Tally(iou_thr)
-    for i, arrays in enumerate(zip(gt_bboxes, gt_pids, bboxes, strict=True)):
+    everybody, labelled = [], []
+    for i, (gts, pids, found) in enumerate(zip(gt_bboxes, gt_pids, bboxes, strict=True)):
         name = f'image {i}' if image_names is None else image_names[i]
-        boxes, pids, found = (np.asarray(array) for array in arrays)
-        check_boxes(f'{name}, ground truth', boxes, 4)
-        check_boxes(name, found)
+        boxes, found = check_boxes(f'{name}, ground truth', gts, 4), check_boxes(name, found)
+        pids = np.asarray(pids)
         if pids.shape != (len(boxes),):
             raise ValueError(f'{name}: {len(boxes)} boxes but pids of shape {pids.shape}')
-        boxes, found = boxes.reshape(-1, 4), found.reshape(-1, 5)
         found = found[found[:, 4] >= score_thr]
-        everybody.add(boxes, found)
+        everybody.append((boxes, found))
         if (pids >= 0).any():
-            labelled.add(boxes[pids >= 0], found)
-    recall, precision = everybody.result()
-    recall_labelled, precision_labelled = labelled.result()
-    return {
-        'recall': recall,
-        'AP': precision,
-        'recall_labelled': recall_labelled,
-        'AP_labelled': precision_labelled,
-    }
+            labelled.append((boxes[pids >= 0], found))
+    numbers = {}
+    for suffix, images in (('', everybody), ('_labelled', labelled)):
+        truths = sum(len(boxes) for boxes, _ in images)
+        hits = [_hits(boxes, found, iou_thr) for boxes, found in images] or [np.zeros(0)]
+        scores = [found[:, 4] for _, found in images] or [np.zeros(0)]
+        hit, ranked = np.concatenate(hits), np.sort(np.concatenate(scores))
+        numbers[f'recall{suffix}'] = len(hit) / truths if truths else 0.0
+        numbers[f'AP{suffix}'] = average_precision(hit, ranked, truths)
+    return numbers
 
 
-class _Tally:
-    """Scores of the detections, which of them are right, and the number of ground truths."""
-
-    def __init__(self, iou_thr: float) -> None:
-        self.iou_thr = iou_thr
-        self.right: list[np.ndarray] = []
-        self.scores: list[np.ndarray] = []
-        self.truths = 0
-
-    def add(self, boxes: np.ndarray, found: np.ndarray) -> None:
-        """Count the people ``boxes`` (m, 4) and the detections ``found`` (n, 5) of an image."""
-        self.truths += len(boxes)
-        right = np.zeros(len(found), bool)
-        if len(boxes) and len(found):
-            iou = paired_iou(boxes[:, None], found[None, :, :4])
-            mutual = iou.argmax(axis=1)[iou.argmax(axis=0)] == np.arange(len(found))
-            right = mutual & (iou.max(axis=0) >= self.iou_thr)
-        self.right.append(right)
-        self.scores.append(found[:, 4])
-
-    def result(self) -> tuple[float, float]:
-        """Recall and AP; 0 without ground truth."""
-        if not self.truths:
-            return 0.0, 0.0
-        right, scores = np.concatenate(self.right), np.concatenate(self.scores)
-        precision = average_precision(scores[right], np.sort(scores), self.truths)
-        return float(right.sum() / self.truths), precision
+def _hits(boxes: np.ndarray, found: np.ndarray, iou_thr: float) -> np.ndarray:
+    """Scores of those detections (n, 5) of an image that match one of its people (m, 4)."""
+    if len(boxes) == 0 or len(found) == 0:
+        return np.zeros(0)
+    iou = paired_iou(boxes[:, None], found[None, :, :4])
+    mutual = iou.argmax(axis=1)[iou.argmax(axis=0)] == np.arange(len(found))
+    return found[mutual & (iou.max(axis=0) >= iou_thr), 4]

@@ -16,59 +16,68 @@ from .protocol import SearchProtocol
 
 
 def check_detections(
-    image_names: Sequence[str], bboxes: Sequence[np.ndarray], feats: Sequence[np.ndarray]
-) -> None:
+    image_names: Sequence[str],
+    bboxes: Sequence[np.ndarray],
+    feats: Sequence[np.ndarray],
+    columns: int = 5,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Check that the arrays of every image fit together and hold finite numbers.
 
+    Returns:
+        N arrays (n, columns) and N arrays (n, D).
+
     Raises:
-        ValueError: naming the image, for lists or rows of different lengths, other shapes than
-            (n, 5) and (n, D), feature sizes that differ, anything but finite numbers, or a name
-            that occurs twice.
+        ValueError: naming the image, for lists or rows of different lengths, other shapes, feature
+            sizes that differ, anything but finite numbers, or a name that occurs twice.
     """
     if not len(image_names) == len(bboxes) == len(feats):
         raise ValueError(
             f'{len(image_names)} image names, {len(bboxes)} arrays of boxes and {len(feats)} '
             'of features: the results belong to another dataset or split'
         )
+    boxes = [
+        check_boxes(name, array, columns) for name, array in zip(image_names, bboxes, strict=True)
+    ]
+    rows = [np.asarray(array) for array in feats]
     seen: set[str] = set()
     size, first = 0, ''
-    for name, boxes, rows in zip(image_names, bboxes, feats, strict=True):
+    for name, here, feat in zip(image_names, boxes, rows, strict=True):
         if name in seen:
             raise ValueError(f'{name} occurs twice in the image names of the results')
         seen.add(name)
-        check_boxes(name, boxes)
-        if len(boxes) != len(rows):
-            raise ValueError(f'{name}: {len(boxes)} boxes but {len(rows)} features')
-        if len(rows) == 0:
+        if len(here) != len(feat):
+            raise ValueError(f'{name}: {len(here)} boxes but {len(feat)} features')
+        if len(feat) == 0:
             continue
-        if rows.ndim != 2 or rows.dtype.kind not in 'fiu':
-            raise ValueError(
-                f'{name}: expected features (n, D) of numbers, got {rows.dtype} {rows.shape}'
-            )
+        if feat.ndim != 2 or feat.dtype.kind not in 'fiu':
+            raise ValueError(f'{name}: features (n, D) are needed, got {feat.dtype} {feat.shape}')
         if not size:
-            size, first = rows.shape[1], name
-        elif rows.shape[1] != size:
+            size, first = feat.shape[1], name
+        if feat.shape[1] != size:
             raise ValueError(
-                f'{name}: features of size {rows.shape[1]}, but those of {first} have {size}'
+                f'{name}: features of size {feat.shape[1]}, but those of {first} have {size}'
             )
-        if not np.isfinite(row_norms(rows)).all():
+        if not np.isfinite(row_norms(feat)).all():
             raise ValueError(f'{name}: NaN, infinity or overflow in the features')
+    return boxes, [feat.reshape(len(feat), size) for feat in rows]
 
 
-def check_boxes(name: str, boxes: np.ndarray, columns: int = 5) -> None:
-    """Check that ``boxes`` are finite numbers of shape (n, columns); no boxes have any shape.
+def check_boxes(name: str, boxes: np.ndarray, columns: int = 5) -> np.ndarray:
+    """Return (n, columns) boxes where they are finite numbers; no boxes may have any shape.
 
     Raises:
         ValueError: naming the image.
     """
+    boxes = np.asarray(boxes)
     if len(boxes) == 0:
-        return
+        return np.zeros((0, columns), np.float32)
     if boxes.shape != (len(boxes), columns) or boxes.dtype.kind not in 'fiu':
         raise ValueError(
-            f'{name}: expected boxes (n, {columns}) of numbers, got {boxes.dtype} {boxes.shape}'
+            f'{name}: boxes (n, {columns}) are needed, got {boxes.dtype} {boxes.shape}'
         )
     if not np.isfinite(boxes).all():
         raise ValueError(f'{name}: NaN or infinity in the boxes')
+    return boxes
 
 
 def locate_images(protocol: SearchProtocol, image_names: Sequence[str]) -> list[int]:
@@ -80,11 +89,11 @@ def locate_images(protocol: SearchProtocol, image_names: Sequence[str]) -> list[
     places = {name: i for i, name in enumerate(image_names)}
     missing = [i for i, name in enumerate(protocol.image_names) if name not in places]
     if missing:
-        asked = np.flatnonzero(np.isin(protocol.query_images, missing))
-        name = protocol.image_names[protocol.query_images[asked[0]] if len(asked) else missing[0]]
-        what = f'query {asked[0]} of' if len(asked) else 'the gallery of'
+        asked = np.flatnonzero(np.isin(protocol.query_images, missing)).tolist()
+        first = protocol.query_images[asked[0]] if asked else missing[0]
         raise KeyError(
-            f'{what} protocol {protocol.name} needs {name}, which is not among the results '
+            f'{f"query {asked[0]}" if asked else "the gallery"} of protocol {protocol.name} needs '
+            f'{protocol.image_names[first]}, which is not among the results '
             f'({len(missing)} of {len(protocol.image_names)} images are missing): '
             'were they made on another dataset or split?'
         )
@@ -95,22 +104,16 @@ def locate_images(protocol: SearchProtocol, image_names: Sequence[str]) -> list[
 class Detections:
     """Detections with score >= the threshold, in the order of the protocol's images.
 
-    Attributes:
-        boxes: (T, 5).
-        feats: (T, D), as given.
-        scale: (T,) float64, what a dot product with the raw feature is multiplied by: 1 / norm (0
-            for a zero feature), times the score where similarities are class-weighted.
-        images: (T,) index of the image.
-        places: (T,) place among all detections of the image, whatever their score.
-        indptr: (I + 1,) int64 row pointer by image.
+    ``scale`` is what a dot product with the raw feature is multiplied by: 1 / norm (0 for a zero
+    feature), times the score where similarities are class-weighted.
     """
 
-    boxes: np.ndarray
-    feats: np.ndarray
-    scale: np.ndarray
-    images: np.ndarray
-    places: np.ndarray
-    indptr: np.ndarray
+    boxes: np.ndarray  # (T, 5)
+    feats: np.ndarray  # (T, D), as given
+    scale: np.ndarray  # (T,) float64
+    images: np.ndarray  # (T,) index of the image
+    places: np.ndarray  # (T,) place among all detections of the image, whatever their score
+    indptr: np.ndarray  # (I + 1,) int64 row pointer by image
 
     @classmethod
     def confident(
@@ -120,24 +123,17 @@ class Detections:
         score_thr: float,
         class_weighted: bool,
     ) -> Detections:
-        """Collect what reaches ``score_thr`` from I checked arrays (n_i, 5) and (n_i, D)."""
-        filled = [i for i, boxes in enumerate(bboxes) if len(boxes)]
-        kept = {i: np.flatnonzero(bboxes[i][:, 4] >= score_thr) for i in filled}
-        counts = np.array([len(kept.get(i, ())) for i in range(len(bboxes))], np.int64)
-        indptr = offsets(counts)
-        size = feats[filled[0]].shape[1] if filled else 0
-        boxes, norms = np.zeros((indptr[-1], 5)), np.zeros(indptr[-1])
-        places = np.zeros(indptr[-1], np.int64)
-        dtype = np.result_type(np.float16, *{feats[i].dtype for i in filled})
-        rows = np.zeros((indptr[-1], size), dtype)
-        for i, chosen in kept.items():
-            span = slice(indptr[i], indptr[i + 1])
-            boxes[span], rows[span], places[span] = bboxes[i][chosen], feats[i][chosen], chosen
-            norms[span] = row_norms(rows[span])
+        """Collect what reaches ``score_thr`` from I arrays (n_i, 5) and (n_i, D)."""
+        kept = [np.flatnonzero(array[:, 4] >= score_thr) for array in bboxes]
+        counts = np.array([len(places) for places in kept])
+        boxes = np.concatenate([array[places] for array, places in zip(bboxes, kept, strict=True)])
+        rows = np.concatenate([array[places] for array, places in zip(feats, kept, strict=True)])
+        norms = row_norms(rows)
         scale = np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0)
         if class_weighted:
             scale *= boxes[:, 4]
-        return cls(boxes, rows, scale, np.repeat(np.arange(len(bboxes)), counts), places, indptr)
+        images = np.repeat(np.arange(len(bboxes)), counts)
+        return cls(boxes, rows, scale, images, np.concatenate(kept), offsets(counts))
 
     def of_image(self, image: int) -> np.ndarray:
         """Rows of the detections of an image."""
@@ -146,8 +142,7 @@ class Detections:
 
 def row_norms(rows: np.ndarray) -> np.ndarray:
     """L2 norm of each row, (n,) float64."""
-    rows = rows.astype(np.float64)
-    return np.sqrt(np.einsum('ij,ij->i', rows, rows))
+    return np.sqrt(np.einsum('ij,ij->i', rows, rows, dtype=np.float64))
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -158,27 +153,18 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Queries:
-    """What is searched with.
+    """What is searched with."""
 
-    Attributes:
-        feats: (Q, D) float64, L2-normalised; zeros where there is none.
-        found: (Q,) bool, whether the query has a feature.
-        nearest: (Q,) int64, place of the nearest detection among all detections of the query's
-            image; -1: none.
-        overlap: (Q,) float64, its IoU (+1) with the query box.
-    """
-
-    feats: np.ndarray
-    found: np.ndarray
-    nearest: np.ndarray
-    overlap: np.ndarray
+    feats: np.ndarray  # (Q, D) float64, L2-normalised; zeros where there is none
+    found: np.ndarray  # (Q,) bool, whether the query has a feature
+    nearest: np.ndarray  # (Q,) place of the nearest detection in the query's image; -1: none
+    overlap: np.ndarray  # (Q,) float64, its IoU (+1) with the query box
 
 
 def find_queries(
     protocol: SearchProtocol,
     bboxes: Sequence[np.ndarray],
     feats: Sequence[np.ndarray],
-    size: int,
     given: np.ndarray | None,
 ) -> Queries:
     """Feature of each query: that of the nearest detection of its image, or the one given.
@@ -190,22 +176,20 @@ def find_queries(
         protocol: its query boxes are used.
         bboxes: I arrays (n_i, 5) in the order of the protocol's images.
         feats: I arrays (n_i, D).
-        size: D.
         given: (Q, D) features of the query boxes, or None.
 
     Raises:
         ValueError: where ``given`` has another shape or is not finite.
     """
-    count = protocol.num_queries
+    count, size = protocol.num_queries, feats[0].shape[1]
     nearest, overlap = np.full(count, -1, np.int64), np.zeros(count)
     rows = np.zeros((count, size))
-    for query, image in enumerate(protocol.query_images):
+    for query, image in enumerate(protocol.query_images.tolist()):
         boxes = bboxes[image]
         if len(boxes):
             iou = paired_iou(boxes[:, :4], protocol.query_boxes[query], plus_one=True)
             best = iou.argmax()
-            nearest[query], overlap[query] = best, iou[best]
-            rows[query] = feats[image][best]
+            nearest[query], overlap[query], rows[query] = best, iou[best], feats[image][best]
     if given is None:
         return Queries(unit(rows), nearest >= 0, nearest, overlap)
     given = np.asarray(given)

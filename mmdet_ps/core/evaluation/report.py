@@ -24,14 +24,15 @@ import numpy as np
 
 from ...utils.io import atomic_write
 from .detection import evaluate_detection
-from .detections import unit
+from .detections import check_detections, unit
 from .options import SearchOptions
 from .protocol import SearchProtocol
-from .ranking_file import Ranking, save_rankings
+from .ranking import save_rankings
 from .search import search
 
 CONCATENATION = 'concatenation'
 _METRICS = ('mAP', 'top1', 'top5', 'top10')
+_DETECTION = ('recall', 'AP')
 _COUNTS = ('num_queries', 'queries_without_detection', 'queries_without_ground_truth')
 
 Result = Mapping[str, Any]
@@ -67,41 +68,29 @@ def evaluate_results(
             the image).
         KeyError: where an image of a protocol, or a query's feature, is not among the results.
     """
-    if isinstance(protocols, SearchProtocol):
-        protocols = [protocols]
+    protocols = [protocols] if isinstance(protocols, SearchProtocol) else protocols
     names = check_results(results, image_names)
-    bboxes = [np.asarray(result['bboxes']) for result in results]
+    bboxes, feats = _features(results, image_names, names, 'bboxes', 'feats')
     detection = None
     if gts is not None:
-        detection = evaluate_detection(
-            [gt['bboxes'] for gt in gts],
-            [gt['gt_pids'] for gt in gts],
-            bboxes,
-            image_names=image_names,
-        )
+        boxes, pids = [gt['bboxes'] for gt in gts], [gt['gt_pids'] for gt in gts]
+        detection = evaluate_detection(boxes, pids, bboxes, image_names=image_names)
     rows: list[dict[str, Any]] = []
     rankings = []
-    for feature in names if len(names) == 1 else [*names, CONCATENATION]:
-        feats = [_feature(result['feats'], feature) for result in results]
-        for protocol in protocols:
-            query_feats = None
-            if options.query_feature == 'gt_box':
-                query_feats = _query_features(results, image_names, protocol, feature)
-            outcome = search(protocol, image_names, bboxes, feats, options, query_feats)
-            rows.append(
-                {
-                    'feature': feature,
-                    'protocol': protocol.name,
-                    **outcome.metrics(),
-                    **outcome.counts(),
-                }
+    for protocol in protocols:
+        given = None
+        if options.query_feature == 'gt_box':
+            given = _query_features(results, image_names, names, protocol)
+        for feature in feats:
+            query_feats = None if given is None else given[feature]
+            ranking, found = search(
+                protocol, image_names, bboxes, feats[feature], options, query_feats, feature
             )
-            if ranking_file:
-                rankings.append(Ranking.of(feature, protocol, options.similarity, outcome))
-    order = {protocol.name: i for i, protocol in enumerate(protocols)}
-    rows.sort(key=lambda row: order[row['protocol']])
+            rankings.append(ranking)
+            counts = len(found), (~found).sum(), (np.diff(ranking.gt_indptr) == 0).sum()
+            head = {'feature': feature, 'protocol': protocol.name, **ranking.metrics()}
+            rows.append(head | dict(zip(_COUNTS, map(int, counts), strict=True)))
     if ranking_file:
-        rankings.sort(key=lambda ranking: order[ranking.protocol])
         save_rankings(ranking_file, rankings)
     return {'search': rows, 'detection': detection, 'settings': asdict(options)}
 
@@ -112,11 +101,9 @@ def check_results(results: Sequence[Result], image_names: Sequence[str]) -> list
     Raises:
         ValueError: for another number of images, other names, missing keys or other features.
     """
+    other = 'the results belong to another dataset or split'
     if len(results) != len(image_names):
-        raise ValueError(
-            f'{len(results)} results for {len(image_names)} images: '
-            'the results belong to another dataset or split'
-        )
+        raise ValueError(f'{len(results)} results for {len(image_names)} images: {other}')
     if not results:
         raise ValueError('no results: the test set is empty')
     for i, (result, name) in enumerate(zip(results, image_names, strict=True)):
@@ -125,56 +112,61 @@ def check_results(results: Sequence[Result], image_names: Sequence[str]) -> list
                 f'result {i} ({name}) has no bboxes and feats: not a person search result'
             )
         if result.get('img_name', name) != name:
-            raise ValueError(
-                f'result {i} is of {result["img_name"]}, but image {i} of the dataset is {name}: '
-                'the results belong to another dataset or split'
-            )
-        if not result['feats'] or list(result['feats']) != list(results[0]['feats']):
-            raise ValueError(
-                f'{name} has the features {list(result["feats"])}, '
-                f'{image_names[0]} has {list(results[0]["feats"])}'
-            )
+            what = f'result {i} is of {result["img_name"]}'
+            raise ValueError(f'{what}, but image {i} of the dataset is {name}: {other}')
+        names, first = list(result['feats']), list(results[0]['feats'])
+        if not names or names != first:
+            raise ValueError(f'{name} has the features {names}, {image_names[0]} has {first}')
     return list(results[0]['feats'])
 
 
-def _feature(feats: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """Feature ``name``, or the concatenation of all, each normalised, (n, D)."""
-    if name != CONCATENATION or name in feats:
-        return np.asarray(feats[name])
-    parts = [np.asarray(part) for part in feats.values()]
-    if len({len(part) for part in parts}) != 1:
-        raise ValueError(f'features of different lengths: {[part.shape for part in parts]}')
-    parts = [part if part.ndim == 2 else part.reshape(len(part), -1) for part in parts]
-    return np.concatenate([unit(part) for part in parts], axis=1).astype(np.float32)
+def _features(
+    results: Sequence[Result],
+    image_names: Sequence[str],
+    names: Sequence[str],
+    boxes_key: str,
+    feats_key: str,
+) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
+    """Boxes of N images, and by name their features and, of several, the concatenation."""
+    boxes = [result.get(boxes_key, ()) for result in results]
+    columns = 5 if boxes_key == 'bboxes' else 4
+    labels = [f'{name}, {boxes_key}' for name in image_names]
+    feats = {}
+    for name in names:
+        rows = [result.get(feats_key, {}).get(name, ()) for result in results]
+        checked, feats[name] = check_detections(labels, boxes, rows, columns)
+    if len(names) > 1:
+        feats[CONCATENATION] = [
+            np.concatenate([unit(part) for part in parts], axis=1).astype(np.float32)
+            for parts in zip(*feats.values(), strict=True)
+        ]
+    return checked, feats
 
 
 def _query_features(
     results: Sequence[Result],
     image_names: Sequence[str],
+    names: Sequence[str],
     protocol: SearchProtocol,
-    feature: str,
-) -> np.ndarray:
-    """(Q, D) features of the query boxes, from the results of the queries' images."""
-    places = {name: i for i, name in enumerate(image_names)}
-    rows = []
+) -> dict[str, np.ndarray]:
+    """(Q, D) features of the query boxes by name, from the results of the queries' images."""
+    given, feats = _features(results, image_names, names, 'query_boxes', 'query_feats')
+    images = {name: i for i, name in enumerate(image_names)}
+    places = []
     for query, (name, box) in enumerate(
         zip(protocol.query_names, protocol.query_boxes, strict=True)
     ):
-        where = f'query {query} of protocol {protocol.name} ({name})'
-        if name not in places:
-            raise KeyError(f'{where} is not among the results: were they made on another dataset?')
-        result = results[places[name]]
-        given = np.asarray(result.get('query_boxes', ())).reshape(-1, 4)
+        here = given[images[name]] if name in images else np.zeros((0, 4))
+        distance = np.abs(here - box)
         # Query boxes are whole pixels here and may be fractions where the network was given them.
-        near = np.flatnonzero((np.abs(given - box) < 1).all(axis=1))
+        near = np.flatnonzero((distance < 1).all(axis=1))
         if len(near) == 0:
             raise KeyError(
-                f'{where} has no feature for its box {box.tolist()}: '
-                'test again with --query-feature gt_box'
+                f'query {query} of protocol {protocol.name} ({name}) has no feature for its box '
+                f'{box.tolist()}: test again with --query-feature gt_box'
             )
-        distance = np.abs(given[near] - box).sum(axis=1)
-        rows.append(_feature(result['query_feats'], feature)[near[distance.argmin()]])
-    return np.stack(rows)
+        places.append((images[name], near[distance[near].sum(axis=1).argmin()]))
+    return {name: np.stack([rows[i][k] for i, k in places]) for name, rows in feats.items()}
 
 
 def summarize(report: Mapping[str, Any]) -> dict[str, float]:
@@ -206,42 +198,35 @@ def main_row(report: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def format_table(report: Mapping[str, Any]) -> str:
     """The report as text: percent, one line a feature and protocol, then detection."""
-    head = ('protocol', 'feature', *_METRICS)
-    lines = [head]
+    lines = [('protocol', 'feature', *_METRICS)] if report['search'] else []
     for row in report['search']:
         numbers = [f'{100 * row[key]:.2f}' for key in _METRICS]
         lines.append((row['protocol'], row['feature'], *numbers))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = []
-    for line in lines if report['search'] else []:
-        left = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(line[2:], widths[2:], strict=True)]
-        text.append('  '.join(left + right))
-    told = set()
+    for line in lines:
+        cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
+        cells[:2] = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
+        text.append('  '.join(cells))
     for row in report['search']:
         for key, why in (
             ('queries_without_detection', 'have no detection to search with'),
             ('queries_without_ground_truth', 'have nobody to find in their gallery'),
         ):
             note = f'{row["protocol"]}: {row[key]} of {row["num_queries"]} queries {why} (AP 0)'
-            if row[key] and note not in told:
-                told.add(note)
+            if row[key] and note not in text:
                 text.append(note)
     if report['detection']:
-        found = {key: f'{100 * value:.2f}' for key, value in report['detection'].items()}
-        text.append(f'detection, all people:      recall {found["recall"]}  AP {found["AP"]}')
-        text.append(
-            f'detection, labelled people: recall {found["recall_labelled"]}  '
-            f'AP {found["AP_labelled"]}'
-        )
+        for who, suffix in (('all people:     ', ''), ('labelled people:', '_labelled')):
+            recall, precision = (100 * report['detection'][f'{key}{suffix}'] for key in _DETECTION)
+            text.append(f'detection, {who} recall {recall:.2f}  AP {precision:.2f}')
     return '\n'.join(text)
 
 
 def write_json(report: Mapping[str, Any], path: str | os.PathLike) -> None:
     """Write the report as json, whole or not at all."""
     with atomic_write(path, 'w') as stream:
-        json.dump(report, stream, indent=2)
-        stream.write('\n')
+        stream.write(json.dumps(report, indent=2) + '\n')
 
 
 def write_csv(report: Mapping[str, Any], path: str | os.PathLike) -> None:

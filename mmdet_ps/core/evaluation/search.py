@@ -8,7 +8,6 @@ public evaluators differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,68 +18,8 @@ from .detections import Detections, check_detections, find_queries, locate_image
 from .metric import average_precision, best_columns, ranks_of
 from .options import SearchOptions
 from .protocol import SearchProtocol
+from .ranking import TOP_BOXES, Ranking
 from .similarity import Row, gallery_rows
-
-TOP_K = (1, 5, 10)
-TOP_BOXES = 10
-
-
-@dataclass
-class SearchOutcome:
-    """What the search gave for each query (Q queries, G ground truths over all of them).
-
-    Attributes:
-        found: (Q,) bool, whether the query has a feature to search with.
-        num_truths: (Q,) ground truths in the gallery.
-        ap: (Q,) average precision times recall, 0..1.
-        first: (Q,) rank from 0 of the best true positive; -1 where none was found.
-        gt_ranks: (G,) rank from 0 of each ground truth's detection, -1 where there is none.
-        top_images: (Q, 10) image index of the best detections, -1 beyond the last.
-        top_boxes: (Q, 10, 5) their boxes and scores.
-        top_sims: (Q, 10) their similarities.
-        top_right: (Q, 10) bool, whether they are true positives.
-    """
-
-    found: np.ndarray
-    num_truths: np.ndarray
-    ap: np.ndarray
-    first: np.ndarray
-    gt_ranks: np.ndarray
-    top_images: np.ndarray
-    top_boxes: np.ndarray
-    top_sims: np.ndarray
-    top_right: np.ndarray
-
-    @classmethod
-    def nothing(cls, found: np.ndarray, num_truths: np.ndarray) -> SearchOutcome:
-        """The outcome of queries that find nobody."""
-        num = len(found)
-        return cls(
-            found,
-            num_truths,
-            ap=np.zeros(num),
-            first=np.full(num, -1, np.int64),
-            gt_ranks=np.full(num_truths.sum(), -1, np.int64),
-            top_images=np.full((num, TOP_BOXES), -1, np.int32),
-            top_boxes=np.zeros((num, TOP_BOXES, 5), np.float32),
-            top_sims=np.zeros((num, TOP_BOXES), np.float32),
-            top_right=np.zeros((num, TOP_BOXES), bool),
-        )
-
-    def metrics(self) -> dict[str, float]:
-        """``mAP``, ``top1``, ``top5``, ``top10``, each 0..1."""
-        numbers = {'mAP': float(self.ap.mean())}
-        for k in TOP_K:
-            numbers[f'top{k}'] = float(((self.first >= 0) & (self.first < k)).mean())
-        return numbers
-
-    def counts(self) -> dict[str, int]:
-        """Number of queries, and of those that cannot be answered (they count with AP 0)."""
-        return {
-            'num_queries': len(self.ap),
-            'queries_without_detection': int((~self.found).sum()),
-            'queries_without_ground_truth': int((self.num_truths == 0).sum()),
-        }
 
 
 def search(
@@ -90,44 +29,69 @@ def search(
     feats: Sequence[np.ndarray],
     options: SearchOptions,
     query_feats: np.ndarray | None = None,
-) -> SearchOutcome:
-    """Search every query in its gallery; arguments as in :func:`evaluate_search`."""
+    feature: str = '',
+) -> tuple[Ranking, np.ndarray]:
+    """Search every query in its gallery; arguments as in :func:`evaluate_search`.
+
+    Returns:
+        What was found by ``feature``, and which queries have one to search with, (Q,) bool.
+    """
     if (query_feats is None) != (options.query_feature == 'nearest'):
         raise ValueError(
             "query_feats is needed with query_feature='gt_box' and only then; "
             f'got query_feature={options.query_feature!r}'
         )
-    bboxes, feats = [np.asarray(part) for part in bboxes], [np.asarray(part) for part in feats]
-    check_detections(image_names, bboxes, feats)
+    bboxes, feats = check_detections(image_names, bboxes, feats)
     places = locate_images(protocol, image_names)
     bboxes, feats = [bboxes[i] for i in places], [feats[i] for i in places]
     people = Detections.confident(bboxes, feats, options.score_thr, options.class_weighted)
-    queries = find_queries(protocol, bboxes, feats, people.feats.shape[1], query_feats)
-    outcome = SearchOutcome.nothing(queries.found, np.diff(protocol.gt_indptr))
+    queries = find_queries(protocol, bboxes, feats, query_feats)
+    ranking = _nothing_found(protocol, feature, options.similarity)
     for row in gallery_rows(protocol, people, queries, options.skip_repeated):
         if options.cbgm is not None:
             image, own_used = protocol.query_images[row.query], query_feats is None
             scene = query_scene(row.query, image, people, queries, own_used, options.cbgm['k2'])
             match_scenes(row, scene, people, options.cbgm['k1'])
-        _rank(outcome, row, protocol, people)
-    return outcome
+        _rank(ranking, row, protocol, people)
+    return ranking, queries.found
 
 
-def _rank(outcome: SearchOutcome, row: Row, protocol: SearchProtocol, people: Detections) -> None:
-    """Enter what a query found into the outcome."""
+def _nothing_found(protocol: SearchProtocol, feature: str, similarity: str) -> Ranking:
+    """The ranking of queries that find nobody."""
+    num = protocol.num_queries
+    same = ('query_images', 'query_boxes', 'query_pids', 'gt_indptr', 'gt_boxes')
+    return Ranking(
+        feature,
+        protocol.name,
+        similarity,
+        image_names=np.array(protocol.image_names, np.str_),
+        ap=np.zeros(num),
+        first=np.full(num, -1, np.int64),
+        gt_images=np.concatenate([protocol.ground_truth(query)[0] for query in range(num)]),
+        gt_ranks=np.full(len(protocol.gt_boxes), -1, np.int64),
+        top_images=np.full((num, TOP_BOXES), -1, np.int32),
+        top_boxes=np.zeros((num, TOP_BOXES, 5), np.float32),
+        top_sims=np.zeros((num, TOP_BOXES), np.float32),
+        top_right=np.zeros((num, TOP_BOXES), bool),
+        **{name: getattr(protocol, name) for name in same},
+    )
+
+
+def _rank(ranking: Ranking, row: Row, protocol: SearchProtocol, people: Detections) -> None:
+    """Enter what a query found."""
     query = row.query
     truths, columns = _true_positives(row, protocol, people)
+    num_truths = protocol.gt_indptr[query + 1] - protocol.gt_indptr[query]
     ranked = np.sort(row.sims)
-    outcome.ap[query] = average_precision(row.sims[columns], ranked, outcome.num_truths[query])
-    ranks = ranks_of(columns, row.sims, ranked)
-    outcome.gt_ranks[truths] = ranks
-    outcome.first[query] = min(ranks, default=-1)
+    ranking.ap[query] = average_precision(row.sims[columns], ranked, num_truths)
+    ranking.gt_ranks[truths] = ranks = ranks_of(columns, row.sims, ranked)
+    ranking.first[query] = min(ranks, default=-1)
     best = best_columns(row.sims, ranked, TOP_BOXES)
     found, n = row.found[best], len(best)
-    outcome.top_images[query, :n] = people.images[found]
-    outcome.top_boxes[query, :n] = people.boxes[found]
-    outcome.top_sims[query, :n] = row.sims[best]
-    outcome.top_right[query, :n] = np.isin(best, columns)
+    ranking.top_images[query, :n] = people.images[found]
+    ranking.top_boxes[query, :n] = people.boxes[found]
+    ranking.top_sims[query, :n] = row.sims[best]
+    ranking.top_right[query, :n] = np.isin(best, columns)
 
 
 def _true_positives(
@@ -188,7 +152,7 @@ def evaluate_search(
             ground truth.
         cbgm: ``dict(k1=, k2=)`` for context bipartite graph matching; see
             :func:`cbgm.match_scenes`.
-        return_details: add ``details``, a :class:`SearchOutcome`.
+        return_details: add ``details``, a :class:`Ranking`.
 
     Returns:
         ``mAP``, ``top1``, ``top5``, ``top10``, each 0..1.
@@ -198,8 +162,5 @@ def evaluate_search(
         KeyError: where an image of the protocol is not among the results.
     """
     options = SearchOptions(score_thr, query_feature, class_weighted, skip_repeated, cbgm)
-    outcome = search(protocol, image_names, bboxes, feats, options, query_feats)
-    numbers: dict[str, Any] = outcome.metrics()
-    if return_details:
-        numbers['details'] = outcome
-    return numbers
+    ranking, _ = search(protocol, image_names, bboxes, feats, options, query_feats)
+    return {**ranking.metrics(), **({'details': ranking} if return_details else {})}

@@ -27,22 +27,13 @@ _DENSE = 0.25  # share of all images in an average gallery from which one large 
 
 @dataclass
 class Row:
-    """A query and its gallery.
-
-    Attributes:
-        query: number of the query.
-        images: (e,) images of the gallery, in order; in an open gallery all I images.
-        starts: (e + 1,) where the detections of each entry begin; an entry that is hidden or a
-            repeat that is skipped has none.
-        found: (L,) the detections, as rows of :class:`Detections`.
-        sims: (L,) float32.
-    """
+    """A query and its gallery."""
 
     query: int
-    images: np.ndarray
-    starts: np.ndarray
-    found: np.ndarray
-    sims: np.ndarray
+    images: np.ndarray  # (e,) in order; in an open gallery all I images
+    starts: np.ndarray  # (e + 1,) where the detections of an entry begin; a hidden one has none
+    found: np.ndarray  # (L,) the detections, as rows of Detections
+    sims: np.ndarray  # (L,) float32
 
 
 def gallery_rows(

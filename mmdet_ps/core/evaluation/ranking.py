@@ -1,4 +1,4 @@
-"""Ranked results of every query, in a file from which a picture can be drawn without a model."""
+"""What a search found for every query, and the file that keeps it for later pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from ...utils.npz import read_arrays, write_arrays
 from .options import SIMILARITIES
-from .protocol import SearchProtocol
-from .search import SearchOutcome
 
+TOP_K = (1, 5, 10)
+TOP_BOXES = 10
 _CURE = 'make one with --save-ranking'
 
 
@@ -24,66 +24,36 @@ def _array(dtype: str, *shape: str | int) -> Any:
 
 @dataclass
 class Ranking:
-    """What one feature found on one protocol (Q queries, G ground truths, K = 10 best boxes).
+    """What one feature found on one protocol.
 
-    Attributes:
-        feature: name of the feature.
-        protocol: name of the protocol.
-        similarity: what ``top_sims`` are: ``cosine``, ``cosine x score`` or ``matched sum``.
-        image_names: I names that the indices below point to.
-        query_images: (Q,).
-        query_boxes: (Q, 4) int32 x1 y1 x2 y2.
-        query_pids: (Q,).
-        ap: (Q,) 0..1.
-        first: (Q,) rank from 0 of the best true positive, -1 without one.
-        gt_indptr: (Q + 1,) row pointer into the next three.
-        gt_images: (G,).
-        gt_boxes: (G, 4) int32.
-        gt_ranks: (G,) rank from 0 of the detection of each ground truth, -1 where there is none.
-        top_images: (Q, K) image of the best boxes, -1 beyond the last.
-        top_boxes: (Q, K, 5) float32 x1 y1 x2 y2 score.
-        top_sims: (Q, K) float32 similarities.
-        top_right: (Q, K) bool, whether the box is a true positive.
+    Q queries, G ground truths over all of them, K = 10 best boxes, I images; ranks count from 0 and
+    are -1 where there is none; boxes are x1 y1 x2 y2 in pixels of the original image.
     """
 
     feature: str
     protocol: str
-    similarity: str
-    image_names: np.ndarray = _array('U', 'I')
+    similarity: str  # what ``top_sims`` are: one of ``options.SIMILARITIES``
+    image_names: np.ndarray = _array('U', 'I')  # the indices below point to them
     query_images: np.ndarray = _array('i4', 'Q')
     query_boxes: np.ndarray = _array('i4', 'Q', 4)
     query_pids: np.ndarray = _array('i8', 'Q')
-    ap: np.ndarray = _array('f8', 'Q')
-    first: np.ndarray = _array('i8', 'Q')
-    gt_indptr: np.ndarray = _array('i8', 'P')
+    ap: np.ndarray = _array('f8', 'Q')  # average precision times recall, 0..1
+    first: np.ndarray = _array('i8', 'Q')  # rank of the best true positive
+    gt_indptr: np.ndarray = _array('i8', 'P')  # (Q + 1,) row pointer into the next three
     gt_images: np.ndarray = _array('i4', 'G')
     gt_boxes: np.ndarray = _array('i4', 'G', 4)
-    gt_ranks: np.ndarray = _array('i8', 'G')
-    top_images: np.ndarray = _array('i4', 'Q', 'K')
-    top_boxes: np.ndarray = _array('f4', 'Q', 'K', 5)
+    gt_ranks: np.ndarray = _array('i8', 'G')  # rank of the detection of each ground truth
+    top_images: np.ndarray = _array('i4', 'Q', 'K')  # of the best boxes; -1 beyond the last
+    top_boxes: np.ndarray = _array('f4', 'Q', 'K', 5)  # with scores
     top_sims: np.ndarray = _array('f4', 'Q', 'K')
-    top_right: np.ndarray = _array('?', 'Q', 'K')
+    top_right: np.ndarray = _array('?', 'Q', 'K')  # whether the box is a true positive
 
-    @classmethod
-    def of(
-        cls, feature: str, protocol: SearchProtocol, similarity: str, outcome: SearchOutcome
-    ) -> Ranking:
-        """Collect the ranking from a search."""
-        truths = [protocol.ground_truth(q)[0] for q in range(protocol.num_queries)]
-        own = {part.name for part in fields(cls)}
-        return cls(
-            feature,
-            protocol.name,
-            similarity,
-            np.array(protocol.image_names, np.str_),
-            protocol.query_images,
-            protocol.query_boxes,
-            protocol.query_pids,
-            gt_indptr=protocol.gt_indptr,
-            gt_images=np.concatenate(truths),
-            gt_boxes=protocol.gt_boxes,
-            **{name: array for name, array in vars(outcome).items() if name in own},
-        )
+    def metrics(self) -> dict[str, float]:
+        """``mAP``, ``top1``, ``top5``, ``top10``, each 0..1."""
+        numbers = {'mAP': float(self.ap.mean())}
+        for k in TOP_K:
+            numbers[f'top{k}'] = float(((self.first >= 0) & (self.first < k)).mean())
+        return numbers
 
 
 def save_rankings(path: str | os.PathLike, rankings: Sequence[Ranking]) -> None:
@@ -133,9 +103,10 @@ def _ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
         right = array.dtype.kind == 'U' if dtype.kind == 'U' else array.dtype == dtype
         if not right or len(shape) != len(letters) or array.shape != shape:
             raise ValueError(f'{part.name} is {array.dtype} {array.shape}')
-    ranking = Ranking(
-        **{name: array if array.ndim else str(array) for name, array in arrays.items()}
-    )
+    values: dict[str, Any] = {
+        name: array if array.ndim else str(array) for name, array in arrays.items()
+    }
+    ranking = Ranking(**values)
     images, truths, steps = sizes['I'], sizes['G'], np.diff(ranking.gt_indptr)
     sound = {
         'similarity': ranking.similarity in SIMILARITIES,
