@@ -15,14 +15,13 @@ def paired_iou(a: np.ndarray, b: np.ndarray, plus_one: bool = False) -> np.ndarr
         (...) float64; 0 where the union is empty.
     """
     # One array a coordinate: sums over rows of two or four numbers would take most of the time.
-    left, top, right, bottom = np.moveaxis(np.asarray(a, np.float64), -1, 0)
-    others = np.moveaxis(np.asarray(b, np.float64), -1, 0)
+    a, b = (np.moveaxis(np.asarray(boxes, np.float64), -1, 0) for boxes in (a, b))
     one = 1.0 if plus_one else 0.0
-    width = np.minimum(right, others[2]) - np.maximum(left, others[0]) + one
-    height = np.minimum(bottom, others[3]) - np.maximum(top, others[1]) + one
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]) + one
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]) + one
     inner = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    union = (right - left + one) * (bottom - top + one) - inner
-    union = union + (others[2] - others[0] + one) * (others[3] - others[1] + one)
+    union = (a[2] - a[0] + one) * (a[3] - a[1] + one) + (b[2] - b[0] + one) * (b[3] - b[1] + one)
+    union = union - inner
     return np.divide(inner, union, out=np.zeros_like(inner), where=union != 0)
 
 

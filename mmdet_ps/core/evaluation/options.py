@@ -38,7 +38,8 @@ class SearchOptions:
     cbgm: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
-        if not _is_number(self.score_thr) or not math.isfinite(self.score_thr):
+        number = isinstance(self.score_thr, Real) and not isinstance(self.score_thr, bool)
+        if not number or not math.isfinite(self.score_thr):
             raise ValueError(
                 f'score_thr={self.score_thr!r}: a finite number is needed, 0..1 as scores'
             )
@@ -79,7 +80,3 @@ class SearchOptions:
         names = {field.name for field in fields(cls)}
         own = {name: value for name, value in evaluation.items() if name in names}
         return cls(**own | {name: value for name, value in given.items() if value is not None})
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)

@@ -39,7 +39,7 @@ class Ranking:
     query_pids: np.ndarray = _array('i8', 'Q')
     ap: np.ndarray = _array('f8', 'Q')  # average precision times recall, 0..1
     first: np.ndarray = _array('i8', 'Q')  # rank of the best true positive
-    gt_indptr: np.ndarray = _array('i8', 'P')  # (Q + 1,) row pointer into the next three
+    gt_indptr: np.ndarray = _array('i8', 'Q + 1')  # row pointer into the next three
     gt_images: np.ndarray = _array('i4', 'G')
     gt_boxes: np.ndarray = _array('i4', 'G', 4)
     gt_ranks: np.ndarray = _array('i8', 'G')  # rank of the detection of each ground truth
@@ -76,10 +76,9 @@ def load_rankings(path: str | os.PathLike) -> list[Ranking]:
     arrays = read_arrays(path, _CURE)
     count = arrays.get('count', np.zeros(0))
     names = [part.name for part in fields(Ranking)]
-    if count.shape or count.dtype.kind not in 'iu' or count < 1:
+    sound = count.shape == () and count.dtype.kind in 'iu' and count > 0
+    if not sound or len(arrays) != 1 + int(count) * len(names):
         raise ValueError(f'{path}: not a ranking file; {_CURE}')
-    if len(arrays) != 1 + int(count) * len(names):
-        raise ValueError(f'{path}: {len(arrays)} arrays for {count} rankings; {_CURE}')
     try:
         return [
             _ranking({name: arrays[f'{i}.{name}'] for name in names}) for i in range(int(count))
@@ -107,18 +106,18 @@ def _ranking(arrays: Mapping[str, np.ndarray]) -> Ranking:
         name: array if array.ndim else str(array) for name, array in arrays.items()
     }
     ranking = Ranking(**values)
-    images, truths, steps = sizes['I'], sizes['G'], np.diff(ranking.gt_indptr)
+    images, truths = sizes['I'], sizes['G']
+    indptr = ranking.gt_indptr
     sound = {
         'similarity': ranking.similarity in SIMILARITIES,
-        'image_names': images > 0,
         'query_images': sizes['Q'] > 0 and _within(ranking.query_images, 0, images - 1),
         'query_boxes': (ranking.query_boxes[:, 2:] > ranking.query_boxes[:, :2]).all(),
         'ap': _within(ranking.ap, 0, 1),
         'first': _within(ranking.first, -1, np.inf),
-        'gt_indptr': sizes['P'] == sizes['Q'] + 1
-        and ranking.gt_indptr[0] == 0
-        and steps.min() >= 0
-        and steps.sum() == truths,
+        'gt_indptr': len(indptr) == sizes['Q'] + 1
+        and _within(indptr, 0, truths)
+        and (indptr[0], indptr[-1]) == (0, truths)
+        and (np.diff(indptr) >= 0).all(),
         'gt_images': _within(ranking.gt_images, 0, images - 1),
         'gt_boxes': (ranking.gt_boxes[:, 2:] > ranking.gt_boxes[:, :2]).all(),
         'gt_ranks': _within(ranking.gt_ranks, -1, np.inf),

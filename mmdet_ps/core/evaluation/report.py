@@ -32,7 +32,6 @@ from .search import search
 
 CONCATENATION = 'concatenation'
 _METRICS = ('mAP', 'top1', 'top5', 'top10')
-_DETECTION = ('recall', 'AP')
 _COUNTS = ('num_queries', 'queries_without_detection', 'queries_without_ground_truth')
 
 Result = Mapping[str, Any]
@@ -70,11 +69,12 @@ def evaluate_results(
     """
     protocols = [protocols] if isinstance(protocols, SearchProtocol) else protocols
     names = check_results(results, image_names)
-    bboxes, feats = _features(results, image_names, names, 'bboxes', 'feats')
+    given_boxes, given_feats = [[part[key] for part in results] for key in ('bboxes', 'feats')]
+    bboxes, feats = _features(image_names, given_boxes, given_feats, names, 5)
     detection = None
     if gts is not None:
-        boxes, pids = [gt['bboxes'] for gt in gts], [gt['gt_pids'] for gt in gts]
-        detection = evaluate_detection(boxes, pids, bboxes, image_names=image_names)
+        truths, pids = [gt['bboxes'] for gt in gts], [gt['gt_pids'] for gt in gts]
+        detection = evaluate_detection(truths, pids, bboxes, image_names=image_names)
     rows: list[dict[str, Any]] = []
     rankings = []
     for protocol in protocols:
@@ -121,26 +121,23 @@ def check_results(results: Sequence[Result], image_names: Sequence[str]) -> list
 
 
 def _features(
-    results: Sequence[Result],
     image_names: Sequence[str],
+    bboxes: Sequence[np.ndarray],
+    feats: Sequence[Mapping[str, np.ndarray]],
     names: Sequence[str],
-    boxes_key: str,
-    feats_key: str,
+    columns: int,
 ) -> tuple[list[np.ndarray], dict[str, list[np.ndarray]]]:
-    """Boxes of N images, and by name their features and, of several, the concatenation."""
-    boxes = [result.get(boxes_key, ()) for result in results]
-    columns = 5 if boxes_key == 'bboxes' else 4
-    labels = [f'{name}, {boxes_key}' for name in image_names]
-    feats = {}
+    """Checked boxes of N images; by name their features and, of several, the concatenation."""
+    found = {}
     for name in names:
-        rows = [result.get(feats_key, {}).get(name, ()) for result in results]
-        checked, feats[name] = check_detections(labels, boxes, rows, columns)
+        rows = [parts.get(name, np.zeros((0, 0))) for parts in feats]
+        boxes, found[name] = check_detections(image_names, bboxes, rows, columns)
     if len(names) > 1:
-        feats[CONCATENATION] = [
+        found[CONCATENATION] = [
             np.concatenate([unit(part) for part in parts], axis=1).astype(np.float32)
-            for parts in zip(*feats.values(), strict=True)
+            for parts in zip(*found.values(), strict=True)
         ]
-    return checked, feats
+    return boxes, found
 
 
 def _query_features(
@@ -150,20 +147,21 @@ def _query_features(
     protocol: SearchProtocol,
 ) -> dict[str, np.ndarray]:
     """(Q, D) features of the query boxes by name, from the results of the queries' images."""
-    given, feats = _features(results, image_names, names, 'query_boxes', 'query_feats')
+    labels = [f'{name}, query_boxes' for name in image_names]
+    boxes = [np.asarray(result.get('query_boxes', ()))[..., :4] for result in results]
+    rows = [result.get('query_feats', {}) for result in results]
+    given, feats = _features(labels, boxes, rows, names, 4)
     images = {name: i for i, name in enumerate(image_names)}
     places = []
-    for query, (name, box) in enumerate(
-        zip(protocol.query_names, protocol.query_boxes, strict=True)
-    ):
+    for query, name in enumerate(protocol.query_names):
         here = given[images[name]] if name in images else np.zeros((0, 4))
-        distance = np.abs(here - box)
+        distance = np.abs(here - protocol.query_boxes[query])
         # Query boxes are whole pixels here and may be fractions where the network was given them.
         near = np.flatnonzero((distance < 1).all(axis=1))
         if len(near) == 0:
             raise KeyError(
                 f'query {query} of protocol {protocol.name} ({name}) has no feature for its box '
-                f'{box.tolist()}: test again with --query-feature gt_box'
+                f'{protocol.query_boxes[query].tolist()}: test again with --query-feature gt_box'
             )
         places.append((images[name], near[distance[near].sum(axis=1).argmin()]))
     return {name: np.stack([rows[i][k] for i, k in places]) for name, rows in feats.items()}
@@ -206,8 +204,7 @@ def format_table(report: Mapping[str, Any]) -> str:
     text = []
     for line in lines:
         cells = [cell.rjust(width) for cell, width in zip(line, widths, strict=True)]
-        cells[:2] = [cell.ljust(width) for cell, width in zip(line[:2], widths[:2], strict=True)]
-        text.append('  '.join(cells))
+        text.append('  '.join([line[0].ljust(widths[0]), line[1].ljust(widths[1]), *cells[2:]]))
     for row in report['search']:
         for key, why in (
             ('queries_without_detection', 'have no detection to search with'),
@@ -218,8 +215,8 @@ def format_table(report: Mapping[str, Any]) -> str:
                 text.append(note)
     if report['detection']:
         for who, suffix in (('all people:     ', ''), ('labelled people:', '_labelled')):
-            recall, precision = (100 * report['detection'][f'{key}{suffix}'] for key in _DETECTION)
-            text.append(f'detection, {who} recall {recall:.2f}  AP {precision:.2f}')
+            recall, ap = (100 * report['detection'][key + suffix] for key in ('recall', 'AP'))
+            text.append(f'detection, {who} recall {recall:.2f}  AP {ap:.2f}')
     return '\n'.join(text)
 
 

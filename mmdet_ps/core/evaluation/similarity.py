@@ -41,11 +41,7 @@ def gallery_rows(
 ) -> Iterator[Row]:
     """Go through the queries that have a feature, in order.
 
-    Args:
-        protocol: its galleries.
-        people: the detections that are kept.
-        queries: what is searched with.
-        skip_repeated: give an image that a list names again no detections.
+    With ``skip_repeated`` an image that a list names again has no detections there.
     """
     listed, num_images = protocol.gallery_images, len(protocol.image_names)
     dense = listed is None or len(listed) > _DENSE * protocol.num_queries * num_images
