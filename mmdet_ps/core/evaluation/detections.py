@@ -174,7 +174,8 @@ def find_queries(
 
     Args:
         protocol: its query boxes are used.
-        bboxes, feats: I arrays (n_i, 5) and (n_i, D) in the order of the protocol's images.
+        bboxes: I arrays (n_i, 5) in the order of the protocol's images.
+        feats: I arrays (n_i, D).
         given: (Q, D) features of the query boxes, or None.
 
     Raises:
