@@ -1,124 +1,219 @@
-"""Time a model's inference, an image at a time or in batches (Table IX of the paper)."""
+"""Time models' tests side by side (Table IX of the paper).
+
+All models run in turn on the same pictures, A B C A B C, so that whatever else the machine does
+weighs on all of them alike. Weights are random where no checkpoint is given; people are then found
+anywhere, as many as a model may give, and a RoI branch has to describe them all: ``--people`` keeps
+their number to that of real pictures.
+
+Example:
+    python tools/analysis/benchmark_inference.py configs/baselines/nae_r50_prw.py
+        configs/alignps/alignps_r50_prw.py=work_dirs/alignps/latest.pth --csv times.csv
+"""
 
 import argparse
-import resource
-import statistics
 from contextlib import nullcontext
+from pathlib import Path
 
-import numpy as np
-import torch
-from mmcv import DictAction
-from mmcv.runner import wrap_fp16_model
+from model_benchmark import SHAPE, add_options, build, check_options, name_models, noise, report
 
 from mmdet_ps.utils.cli import run_tool
 
-
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--checkpoint', help='weights; random ones by default')
-    parser.add_argument(
-        '--shape', type=int, nargs=2, default=[900, 1500], metavar=('HEIGHT', 'WIDTH')
-    )
-    parser.add_argument('--batch', type=int, default=1, help='images a forward pass')
-    parser.add_argument('--runs', type=int, default=10, help='counted forward passes')
-    parser.add_argument('--warmup', type=int, default=2, help='forward passes before those')
-    parser.add_argument('--fp16', action='store_true', help="mmcv's half precision (CUDA)")
-    parser.add_argument(
-        '--compare-operator',
-        action='store_true',
-        help="time mmcv's deformable operator in turn with the sampled form (CPU)",
-    )
-    parser.add_argument('--trust', action='store_true', help='read a checkpoint of your own')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    args = parser.parse_args()
-    if min(args.shape) < 32 or min(args.batch, args.runs) < 1 or args.warmup < 0:
-        parser.error('--shape from 32 on, --batch and --runs from 1 on, --warmup from 0 on')
-    if args.fp16 and not torch.cuda.is_available():
-        parser.error('--fp16 needs a CUDA device')
-    if args.compare_operator and torch.cuda.is_available():
-        parser.error('--compare-operator compares on a CPU; CUDA always runs the operator')
-    return args
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp')
 
 
 class Stopwatch:
-    """Adds up the seconds spent in the ``get_bboxes`` of a model's heads."""
+    """Adds up the seconds in ``get_bboxes`` of a model's heads: boxes and NMS.
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    Raises:
+        ValueError: for a model without such a head.
+    """
+
+    def __init__(self, model):
         self.total = 0.0
-        for head in model.modules():
-            if hasattr(head, 'get_bboxes'):
-                head.get_bboxes = self._timed(head.get_bboxes)
+        self._running = False
+        heads = [module for module in model.modules() if hasattr(module, 'get_bboxes')]
+        if not heads:
+            raise ValueError(f'no head of {type(model).__name__} has get_bboxes to be timed')
+        for head in heads:
+            head.get_bboxes = self._timed(head.get_bboxes)
 
-    def _timed(self, call):  # noqa: ANN001, ANN202
+    def _timed(self, call):
         from mmdet_ps.utils.timing import now
 
-        def timed(*args: object, **kwargs: object) -> object:
-            start = now()
-            out = call(*args, **kwargs)
-            self.total += now() - start
-            return out
+        def timed(*args, **kwargs):
+            if self._running:
+                return call(*args, **kwargs)
+            self._running, start = True, now()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self.total += now() - start
+                self._running = False
 
         return timed
 
 
-def main() -> None:
-    """Time and print."""
-    args = parse_args()
-    from mmdet_ps.apis import load_config, load_model
-    from mmdet_ps.models.layers import mmcv_operator_on_cpu
-    from mmdet_ps.utils.timing import device_name, seconds, summary
+def picture_files(folder):
+    """The pictures in a folder, by name.
 
-    cfg = load_config(args.config, args.cfg_options)
-    torch.manual_seed(0)
-    model = load_model(cfg, args.checkpoint, trust=args.trust)
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    model = model.to(device)
-    if args.fp16:
-        wrap_fp16_model(model)
-    height, width = args.shape
-    padded = [-(-side // 32) * 32 for side in (height, width)]
-    img = torch.zeros(args.batch, 3, *padded, device=device)
-    img[..., :height, :width] = 50 * torch.randn(args.batch, 3, height, width, device=device)
-    meta = dict(img_shape=(height, width, 3), scale_factor=np.ones(4, dtype=np.float32))
-    watch = Stopwatch(model)
+    Raises:
+        FileNotFoundError: for a folder that does not exist or has none.
+    """
+    files = []
+    if folder.is_dir():
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if not files:
+        raise FileNotFoundError(f'--images {folder}: no folder with {", ".join(PICTURES)} pictures')
+    return files
 
-    def forward() -> None:
-        with torch.no_grad():
-            model(return_loss=False, rescale=True, img=[img], img_metas=[[meta] * args.batch])
 
-    modes = {'sampled on CPU': nullcontext, 'mmcv operator': mmcv_operator_on_cpu}
-    if not args.compare_operator:
-        modes = {'': nullcontext}
-    totals: dict[str, list[float]] = {mode: [] for mode in modes}
-    posts: dict[str, list[float]] = {mode: [] for mode in modes}
-    for run in range(args.warmup + args.runs):
-        for mode, context in modes.items():
-            watch.total = 0.0
-            with context():
-                spent = seconds(forward) / args.batch
-            if run >= args.warmup:
-                totals[mode].append(spent)
-                posts[mode].append(watch.total / args.batch)
-    print(
-        f'{args.config} on {device_name()}, {height}x{width}, batch {args.batch}, '
-        f'{"fp16" if args.fp16 else "fp32"}, {args.runs} runs, time an image:'
+def picture_reader(cfg, shape, files, batch):
+    """What a model reads in run ``n``: the next ``batch`` files, as its config's test does."""
+    import torch
+
+    from mmdet_ps.apis.pictures import load_pictures
+
+    for step in cfg.data.test.pipeline:
+        if shape is not None and 'img_scale' in step:
+            step.img_scale = (shape[1], shape[0])
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+
+    def read(run):
+        chosen = [files[(run * batch + place) % len(files)] for place in range(batch)]
+        data = load_pictures(cfg, chosen)
+        return dict(data, img=[img.to(device) for img in data['img']])
+
+    return read
+
+
+def reader_of(args):
+    """What gives each config its `picture_reader`, or all of them the same noise."""
+    if args.images is None:
+        img, metas = noise(args.shape or SHAPE, args.batch)
+        return lambda cfg: lambda run: dict(img=[img], img_metas=[metas])
+    files = picture_files(args.images)
+    for file in files[: args.runs * args.batch]:
+        # Otherwise the first model alone would wait for the disk.
+        file.read_bytes()
+    return lambda cfg: picture_reader(cfg, args.shape, files, args.batch)
+
+
+def keep_people(cfg, most):
+    """Let a model give at most so many people a picture, before anything else describes them.
+
+    Raises:
+        ValueError: for a model whose config says nothing of it.
+    """
+    found = cfg.model.get('test_cfg', {})
+    found = found.get('rcnn', found)
+    if 'max_per_img' not in found:
+        raise ValueError(f'--people: {cfg.filename} has no max_per_img in model.test_cfg')
+    found.max_per_img = most
+
+
+def test_call(model, watch, read, context):
+    """A call that tests a batch and gives seconds and people a picture."""
+    import torch
+
+    from mmdet_ps.utils.timing import now
+
+    def call(run):
+        start = now()
+        data = read(run)
+        ready, watch.total = now(), 0.0
+        with torch.no_grad(), context():
+            results = model(return_loss=False, rescale=True, **data)
+        end, batch = now(), len(results)
+        return dict(
+            people=sum(len(result['bboxes']) for result in results) / batch,
+            reading=(ready - start) / batch,
+            network=(end - ready - watch.total) / batch,
+            post=watch.total / batch,
+            whole=(end - start) / batch,
+        )
+
+    return call
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for mode in modes:
-        network = [a - b for a, b in zip(totals[mode], posts[mode], strict=True)]
-        name = mode and f'{mode}: '
-        print(f'  {name}whole            {summary(totals[mode])}')
-        print(f'  {name}network          {summary(network)}')
-        print(f'  {name}post-processing  {summary(posts[mode])}')
+    add_options(parser)
+    parser.add_argument(
+        '--images',
+        metavar='DIR',
+        type=Path,
+        help='pictures of a folder in place of noise of --shape (900 1500), from the file to the '
+        "boxes in its pixels; they are resized to fit --shape, or as each config's test does",
+    )
+    parser.add_argument('--people', type=int, help='the most that are found in a picture')
+    parser.add_argument('--fp16', action='store_true', help="mmcv's half precision (CUDA)")
+    parser.add_argument(
+        '--compare-operator',
+        action='store_true',
+        help="each model with mmcv's deformable operator besides (CPU)",
+    )
+    return parser.parse_args()
+
+
+def main():
+    """Measure, print and write."""
+    args = parse_args()
+    check_options(args)
+    import torch
+    from mmcv.runner import wrap_fp16_model
+
+    from mmdet_ps.apis import load_config
+    from mmdet_ps.models.layers import mmcv_operator_on_cpu
+    from mmdet_ps.utils.timing import in_turn
+
+    if args.people is not None and args.people < 1:
+        raise ValueError(f'--people {args.people}: must be 1 or more')
+    if args.fp16 and not torch.cuda.is_available():
+        raise ValueError('--fp16 needs a CUDA device')
+    if args.compare_operator and torch.cuda.is_available():
+        raise ValueError('--compare-operator compares on a CPU; CUDA always runs the operator')
+    forms = {'': nullcontext}
     if args.compare_operator:
-        ours, theirs = (statistics.median(totals[mode]) for mode in modes)
-        print(f'  sampled / operator: {ours / theirs:.3f}')
-    if device.type == 'cuda':
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f'  peak memory {peak:.0f} MiB ({"GPU" if device.type == "cuda" else "process"})')
+        forms[' (mmcv operator)'] = mmcv_operator_on_cpu
+    reader = reader_of(args)
+    rows, calls = [], []
+    for name, config, checkpoint in name_models(args.models):
+        cfg = load_config(config, args.cfg_options)
+        if args.people is not None:
+            keep_people(cfg, args.people)
+        model, parameters = build(cfg, checkpoint, args.trust)
+        if args.fp16:
+            wrap_fp16_model(model)
+        watch = Stopwatch(model)
+        for form, context in forms.items():
+            rows.append(
+                dict(
+                    model=name + form,
+                    config=config,
+                    checkpoint=checkpoint,
+                    parameters_m=parameters,
+                )
+            )
+            calls.append(test_call(model, watch, reader(cfg), context))
+    measured = in_turn(calls, args.runs, args.warmup)
+    for row, lists in zip(rows, measured, strict=True):
+        row['people'] = sum(lists.pop('people')) / args.runs
+        if args.images is None:
+            del lists['reading']
+    shape = args.shape or (None if args.images else SHAPE)
+    report(
+        args,
+        rows,
+        measured,
+        'whole',
+        what='test, time a picture',
+        pictures=str(args.images or 'noise'),
+        shape='x'.join(map(str, shape)) if shape else 'of the config',
+        precision='fp16' if args.fp16 else 'fp32',
+    )
 
 
 if __name__ == '__main__':
