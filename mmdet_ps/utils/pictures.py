@@ -1,17 +1,34 @@
 """Pictures on disk: found, whole, and read the way the annotations were made."""
 
 import os
+import struct
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b'\xff\xd8', b'\xff\xda', b'\xff\xd9'
 _PNG_START, _PNG_END = b'\x89PNG', b'IEND'
 _TAIL_BYTES = 4096
+# What Pillow raises for a header that is cut off, changed, or of a picture too large to be meant.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    NotImplementedError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 class PictureError(OSError):
@@ -51,7 +68,10 @@ def decode_picture(data: bytes, name: str) -> np.ndarray:
     if is_truncated(data):
         raise PictureError(f'{name}: the picture is truncated; copy it again')
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:  # more pixels than OpenCV takes, or than there is memory for
+        raise PictureError(f'{name}: not a readable picture ({_line(error)})') from None
     if picture is None:
         raise PictureError(f'{name}: not a readable picture; copy it again')
     return picture
@@ -71,12 +91,18 @@ def picture_size(path: str | os.PathLike) -> tuple[int, int]:
             tail = stream.read()
     except FileNotFoundError:
         raise PictureError(f'{path}: no such picture') from None
-    except UnidentifiedImageError:
-        raise PictureError(f'{path}: not a readable picture; copy it again') from None
+    except _BROKEN as error:
+        raise PictureError(
+            f'{path}: not a readable picture ({_line(error)}); copy it again'
+        ) from None
     ends = tail.rfind(_JPEG_END) > tail.rfind(_JPEG_SCAN) or _PNG_END in tail
     if not ends and is_truncated(Path(path).read_bytes()):
         raise PictureError(f'{path}: the picture is truncated; copy it again')
     return size
+
+
+def _line(error: Exception) -> str:
+    return ' '.join(str(error).split())
 
 
 def missing_pictures(folder: str | os.PathLike, names: Iterable[str]) -> list[str]:
@@ -94,6 +120,14 @@ def missing_pictures(folder: str | os.PathLike, names: Iterable[str]) -> list[st
         present = set(os.listdir(path)) if os.path.isdir(path) else set()
         missing.update(name for name in inside if os.path.basename(name) not in present)
     return [name for name in names if name in missing]
+
+
+def has_area(box: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(...,) bool: which boxes (..., 4) ``[x y w h]`` are at least a pixel wide and high.
+
+    Smaller ones have no area in whole pixels, in which protocols are evaluated.
+    """
+    return (np.asarray(box)[..., 2:] >= 1).all(axis=-1)
 
 
 def box_position(box: Sequence[float], width: float, height: float) -> str:

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -11,10 +13,13 @@ from mmdet_ps.utils.pictures import (
     PictureError,
     box_position,
     decode_picture,
+    has_area,
     is_truncated,
     missing_pictures,
     picture_size,
 )
+
+from ..faults import check_reader
 
 
 def encoded(kind, size=(70, 50), **options):
@@ -111,3 +116,49 @@ def test_box_position_counts_pixels(x, y, w, h):
     inside = sum(0 <= i < 10 and 0 <= j < 8 for i, j in pixels)
     expected = 'outside' if not inside else 'inside' if inside == len(pixels) else 'partly'
     assert box_position([x, y, w, h], 10, 8) == expected
+
+
+def test_has_area_needs_a_whole_pixel():
+    boxes = [[0, 0, 1, 1], [0, 0, 0.99, 9], [0, 0, 9, 0.99], [0, 0, -5, 9], [5, 5, 2.5, 1.5]]
+    assert has_area(boxes).tolist() == [True, False, False, False, True]
+    assert bool(has_area(boxes[0])) and not has_area([0, 0, float('nan'), 5])
+    assert has_area(np.zeros((0, 4))).shape == (0,)
+
+
+def header_of(width, height):
+    """A PNG whose header states this size; what follows it is of another."""
+    chunk = b'IHDR' + struct.pack('>II', width, height) + b'\x08\x02\x00\x00\x00'
+    data = FILES['png']
+    return data[:12] + chunk + struct.pack('>I', zlib.crc32(chunk)) + data[33:]
+
+
+@pytest.mark.parametrize('size', [(14_000, 14_000), (2**31 - 1, 2**31 - 1)])
+def test_pictures_too_large_are_one_line(tmp_path, size):
+    path = tmp_path / 'a.png'
+    path.write_bytes(header_of(*size))
+    with pytest.raises(PictureError, match=r'a.png: not a readable picture') as error:
+        picture_size(path)
+    assert '\n' not in str(error.value)
+
+
+def test_more_pixels_than_opencv_takes_are_one_line():
+    with pytest.raises(PictureError, match=r'a.png: not a readable picture') as error:
+        decode_picture(header_of(2**20 + 1, 5), 'a.png')
+    assert '\n' not in str(error.value)
+
+
+def test_a_header_that_is_cut_names_its_file(tmp_path):
+    """Pillow itself says "Truncated File Read" of some unnamed file."""
+    path = tmp_path / 'a.png'
+    for length in range(1, 40):
+        path.write_bytes(FILES['png'][:length])
+        with pytest.raises(PictureError, match='a.png: '):
+            picture_size(path)
+
+
+@pytest.mark.parametrize('kind', FILES)
+def test_changed_pictures_are_one_line(tmp_path, kind):
+    path = tmp_path / kind
+    path.write_bytes(FILES[kind])
+    check_reader(path, picture_size, 150)
+    check_reader(path, lambda path: decode_picture(path.read_bytes(), str(path)), 150, seed=1)
