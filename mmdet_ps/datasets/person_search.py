@@ -3,6 +3,8 @@
 Shapes: M people in a picture, K queries taken from a picture.
 """
 
+import contextlib
+import io
 import os
 import warnings
 from collections import OrderedDict, defaultdict
@@ -15,6 +17,7 @@ import torch
 from mmcv.parallel import DataContainer
 from mmcv.utils import print_log
 from mmdet.datasets import DATASETS, CocoDataset
+from mmdet.datasets.api_wrappers import COCO
 
 from ..core.evaluation import (
     SearchOptions,
@@ -25,15 +28,19 @@ from ..core.evaluation import (
     summarize,
 )
 from ..utils.pictures import PictureError, missing_pictures
-from .annotations import CONVERT, NO_IDENTITY, check_annotations, read_json
+from .annotations import NO_IDENTITY, Annotations, read_annotations, read_queries
 
 
 @DATASETS.register_module()
 class PersonSearchDataset(CocoDataset):
     """Scenes with people, each with an identity (``person_id`` >= 0) or without (negative).
 
+    Samples number the identities through, from 0 in the order of their ``person_id``: their
+    ``pids`` are rows of a lookup table, and ``person_ids`` tells what the file calls each.
+
     Args:
-        ann_file: COCO-style json whose annotations carry ``person_id``; see ``check_annotations``.
+        ann_file: COCO-style json whose annotations carry ``person_id``; who counts in it is said in
+            ``mmdet_ps.datasets.annotations``.
         pipeline: steps of ``mmdet`` and ``mmdet_ps.datasets.pipelines``; transforms that drop boxes
             have to be wrapped in ``WithPids``.
         query_file: json list of ``{"file_name", "bbox": [x, y, w, h], "person_id"}``, the queries
@@ -86,12 +93,24 @@ class PersonSearchDataset(CocoDataset):
         self._corrupt = torch.zeros(len(self), dtype=torch.bool).share_memory_()
 
     def load_annotations(self, ann_file: str) -> list[dict]:
-        """Read and check the annotation file; one dict a picture, in the file's order of ids."""
-        check_annotations(read_json(ann_file, CONVERT), ann_file)
-        data_infos = super().load_annotations(ann_file)
-        for person in self.coco.anns.values():
-            person.setdefault('area', person['bbox'][2] * person['bbox'][3])
-        return data_infos
+        """Read and check the annotation file; one dict a picture, in the file's order."""
+        self._annotations: Annotations = read_annotations(ann_file)
+        people = self._annotations.people
+        if self._annotations.left_out:
+            if not people and not self.test_mode:
+                raise ValueError(f'{self._annotations.left_out}; nobody is left to train on')
+            warnings.warn(self._annotations.left_out, stacklevel=2)
+        self.coco = COCO()
+        self.coco.dataset = self._annotations.to_coco()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.coco.createIndex()
+        # mmdet's names for the two indices.
+        self.coco.img_ann_map, self.coco.cat_img_map = self.coco.imgToAnns, self.coco.catToImgs
+        self.cat_ids, self.cat2label = [1], {1: 0}
+        self.img_ids = self.coco.get_img_ids()
+        pids = np.array([person.person_id for person in people], dtype=np.int64)
+        self.person_ids = np.unique(pids[pids >= 0])
+        return [dict(info, filename=info['file_name']) for info in self.coco.dataset['images']]
 
     def _check_pictures(self) -> None:
         if self.file_client.name != 'HardDiskBackend':
@@ -105,20 +124,18 @@ class PersonSearchDataset(CocoDataset):
             )
 
     def _parse_ann_info(self, img_info: dict, ann_info: list[dict]) -> dict[str, Any]:
-        """What the base class gives, and ``pids`` (M,) int64 of the ``bboxes`` that it keeps."""
-        # The base class decides which boxes stay and hands on each one's segmentation: identities
-        # take that place, so they are of the same boxes whatever it leaves out.
-        carried = [{**person, 'segmentation': person['person_id']} for person in ann_info]
-        ann = super()._parse_ann_info(img_info, carried)
-        pids = np.array(ann.pop('masks'), dtype=np.int64).reshape(-1)
-        ann['pids'] = np.where(pids < 0, NO_IDENTITY, pids)
+        """What the base class gives, and ``pids`` (M,) int64 of the ``bboxes``, -1 = none."""
+        # Whoever counts has passed all conditions of the base class, so it leaves nobody out.
+        ann = super()._parse_ann_info(img_info, ann_info)
+        del ann['masks']
+        pids = np.array([person['person_id'] for person in ann_info], dtype=np.int64)
+        ann['pids'] = np.where(pids < 0, NO_IDENTITY, np.searchsorted(self.person_ids, pids))
         return ann
 
     @property
     def num_pids(self) -> int:
-        """Smallest table that holds every identity here: the largest ``person_id`` + 1."""
-        pids = (person['person_id'] for person in self.coco.anns.values())
-        return max(max(pids, default=NO_IDENTITY), NO_IDENTITY) + 1
+        """Number of identities: the rows that a lookup table needs."""
+        return len(self.person_ids)
 
     def prepare_train_img(self, idx: int) -> dict[str, Any] | None:
         """One training sample.
@@ -191,10 +208,9 @@ class PersonSearchDataset(CocoDataset):
         sizes = self.gallery_sizes if gallery_sizes is None else gallery_sizes
         if self.query_file is None:
             return load_protocols(self.data_root or os.path.dirname(self.ann_file), sizes)
-        sizes = [sizes] if isinstance(sizes, int | str) else sizes
-        return [
-            SearchProtocol.from_coco(self.ann_file, self.query_file, str(rule)) for rule in sizes
-        ]
+        queries = read_queries(self.query_file, self._annotations.images, self.ann_file)
+        rules = [sizes] if isinstance(sizes, int | str) else sizes
+        return [self._annotations.search_protocol(queries, str(rule)) for rule in rules]
 
     @cached_property
     def protocols(self) -> list[SearchProtocol]:

@@ -3,20 +3,20 @@
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from ..core.evaluation.protocol import SearchProtocol
+from ..core.evaluation.catalog import protocol_file
 from .release import Release, check_pictures, to_coco
 
-PROTOCOL_FOLDER = 'protocol'
+_OWN_PROTOCOLS = re.compile(r'G\d+|all|cross|same')
 
 
 def convert(
     read_release: Callable[[Path], Release],
-    read_protocols: Callable[[Path], Iterable[SearchProtocol]],
     root: Path,
     out: Path | None = None,
     force: bool = False,
@@ -25,11 +25,10 @@ def convert(
     """Write ``train.json``, ``test.json`` and ``protocol/{name}.npz``.
 
     Everything is read, checked and written into a temporary folder inside ``out`` before the first
-    file takes its name.
+    file takes its name. Protocols of an earlier conversion that are not written anew are removed.
 
     Args:
-        read_release: gives scenes, counts and notes of the release under ``root``.
-        read_protocols: gives the search protocols of the release under ``root``.
+        read_release: gives scenes, protocols, counts and notes of the release under ``root``.
         root: folder of the official release.
         out: where the files go; ``root`` by default.
         force: replace files of an earlier conversion.
@@ -54,24 +53,24 @@ def convert(
         stage = Path(temporary)
         for split, content in written.items():
             (stage / f'{split}.json').write_text(json.dumps(content, separators=(',', ':')))
-        for protocol in read_protocols(root):
-            protocol.save(stage / PROTOCOL_FOLDER / f'{protocol.name}.npz')
-        (out / PROTOCOL_FOLDER).mkdir(exist_ok=True)
-        for path in sorted(stage.rglob('*.*')):
-            os.replace(path, out / path.relative_to(stage))
+        for protocol in release.protocols():
+            protocol.save(protocol_file(stage, protocol.name))
+        protocol_file(out, 'all').parent.mkdir(exist_ok=True)
+        fresh = {out / path.relative_to(stage): path for path in stage.rglob('*.*')}
+        for path in sorted({*_outputs(out)} - {*fresh}):
+            path.unlink(missing_ok=True)
+        for path in sorted(fresh):
+            os.replace(fresh[path], path)
     return release
 
 
 def _outputs(out: Path) -> list[Path]:
-    stored = sorted((out / PROTOCOL_FOLDER).glob('*.npz'))
-    return [out / 'train.json', out / 'test.json', *stored]
+    stored = sorted(protocol_file(out, 'all').parent.glob('*.npz'))
+    own = [path for path in stored if _OWN_PROTOCOLS.fullmatch(path.stem)]
+    return [out / 'train.json', out / 'test.json', *own]
 
 
-def run_converter(
-    what: str,
-    read_release: Callable[[Path], Release],
-    read_protocols: Callable[[Path], Iterable[SearchProtocol]],
-) -> None:
+def run_converter(what: str, read_release: Callable[[Path], Release]) -> None:
     """Command line of a converter for the benchmark ``what``; see ``convert``."""
     parser = argparse.ArgumentParser(
         description=f'Convert the official {what} release to train.json, test.json and protocol/.'
@@ -81,7 +80,7 @@ def run_converter(
     parser.add_argument('--force', action='store_true', help='replace an earlier conversion')
     parser.add_argument('--decode', action='store_true', help='decode every picture whole (slow)')
     args = parser.parse_args()
-    release = convert(read_release, read_protocols, args.root, args.out, args.force, args.decode)
+    release = convert(read_release, args.root, args.out, args.force, args.decode)
     for note in [release.count_note(), *release.notes]:
         if note:
             sys.stderr.write(f'warning: {note}\n')

@@ -1,7 +1,7 @@
 """What a converter reads from an official release, and the checks that each goes through."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ..core.evaluation.catalog import checksum
+from ..core.evaluation.protocol import SearchProtocol
 from ..utils.pictures import box_position, decode_picture, missing_pictures, picture_size
 
 SHOWN = 10
 READERS = 8
+NO_IDENTITY = -1
+# Numbers beyond it are those of a changed file; those within fit int32 wherever they are added up.
+_LARGEST = 10**9
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Release:
         folder: where the pictures lie.
         splits: scenes of ``'train'`` and ``'test'``.
         num_queries: number of test queries.
+        protocols: makes the search protocols, out of what has been read where that suffices.
         published: the official release's count under each name that ``counts`` uses.
         notes: one line each on what was left out or does not fit.
     """
@@ -48,6 +54,7 @@ class Release:
     folder: Path
     splits: dict[str, list[Scene]]
     num_queries: int
+    protocols: Callable[[], Iterable[SearchProtocol]]
     published: dict[str, int]
     notes: list[str] = field(default_factory=list)
 
@@ -74,9 +81,26 @@ class Release:
         return f'not the official release, its counts differ: {", ".join(differing)}'
 
 
-def has_area(boxes: np.ndarray) -> np.ndarray:
-    """(n,) bool: which of the boxes (n, 4) x y w h have a width and a height."""
-    return (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
+def check_numbers(rows: np.ndarray, where: str, pids: bool = False) -> np.ndarray:
+    """Rows of x y w h, or of an identity and x y w h, as they are.
+
+    Raises:
+        ValueError: naming the first row that holds anything but finite numbers of a sane size, or
+            half an identity.
+    """
+    sound = (np.abs(rows) <= _LARGEST).all(axis=1)
+    if pids:
+        sound &= rows[:, 0] == np.rint(rows[:, 0])
+    if not sound.all():
+        row = rows[int(np.argmin(sound))].tolist()
+        raise ValueError(f'{where}: holds {row} where finite {"id " * pids}x y w h belong')
+    return rows
+
+
+def remember_sources(protocol: SearchProtocol, root: Path, *paths: Path) -> SearchProtocol:
+    """Let a protocol know which official files it was made of."""
+    protocol.sources = {path.relative_to(root).as_posix(): checksum(path) for path in paths}
+    return protocol
 
 
 def check_pictures(

@@ -4,6 +4,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmcv.parallel import MMDataParallel
 from mmdet.datasets import build_dataloader, build_dataset
 
@@ -56,37 +58,120 @@ def test_annotations_carry_identities(tmp_path):
     ann = dataset.get_ann_info(0)
     assert ann['bboxes'].tolist() == [[10, 10, 30, 50], [50, 10, 70, 50]]
     assert ann['labels'].tolist() == [0, 0]
-    assert ann['pids'].tolist() == [4, -1] and ann['pids'].dtype == np.int64
+    # Of the people 4 and 0 of the file.
+    assert ann['pids'].tolist() == [1, -1] and ann['pids'].dtype == np.int64
+    assert dataset.person_ids.tolist() == [0, 4] and dataset.num_pids == 2
     assert 'masks' not in ann
-    assert dataset.num_pids == 5
     assert dataset.CLASSES == ('person',)
 
 
-def test_identities_follow_the_boxes_that_mmdet_leaves_out(tmp_path):
-    data = content(
-        [
-            (0, (10, 10, 20, 40), 1),
-            (0, (5, 5, 0, 9), 2),
-            (0, (15, 15, 0.5, 9), 3),
-            (0, (30, 10, 20, 40), 4),
-            (0, (50, 10, 20, 40), 5),
-            (0, (70, 10, 20, 40), 6),
-        ],
-        num_images=1,
-    )
-    data['annotations'][3]['ignore'] = True
-    data['annotations'][4]['iscrowd'] = 1
-    with pytest.warns(UserWarning, match='1 boxes without area'):
-        ann = build(tmp_path, data).get_ann_info(0)
-    assert ann['pids'].tolist() == [1, 6]
-    assert ann['bboxes'].tolist() == [[10, 10, 30, 50], [70, 10, 90, 50]]
+def test_identities_are_numbered_through_and_keep_their_names(tmp_path):
+    pids = [10**9, 3, -7, 2**53, 3]
+    data = content([(i, (10, 10, 20, 40), pid) for i, pid in enumerate(pids)], num_images=5)
+    dataset = build(tmp_path, data)
+    assert dataset.num_pids == 3 and dataset.person_ids.tolist() == [3, 10**9, 2**53]
+    rows = [int(dataset[i]['gt_pids'][0]) for i in range(5)]
+    assert rows == [1, 0, -1, 2, 0]
+    # Numbered as in the file where that is 0, 1, ...: so are converted releases.
+    plain = content([(i, (10, 10, 20, 40), 2 - i) for i in range(3)])
+    assert [int(sample['gt_pids'][0]) for sample in build(tmp_path, plain)] == [2, 1, 0]
+
+
+def test_nobody_has_an_identity(tmp_path):
+    dataset = build(tmp_path, content([(0, (10, 10, 20, 40), -5)]))
+    assert dataset.num_pids == 0 and dataset[0]['gt_pids'].tolist() == [-1]
+
+
+# Each of these left people out of training and detection, or of search, and not of the other.
+REASONS = {
+    'of another category': dict(category_id=7),
+    'marked ignore': dict(ignore=True),
+    'marked iscrowd': dict(iscrowd=1),
+    'less than a pixel wide or high': dict(bbox=[30, 10, 0.5, 40]),
+}
+
+
+@pytest.mark.parametrize('reason', REASONS)
+def test_training_detection_and_search_take_the_same_people(tmp_path, reason):
+    """Person 4 in three pictures; the one in picture 2 does not count."""
+    data = content([(i, (10, 10, 20, 40), 4) for i in range(3)])
+    data['categories'].append(dict(id=7, name='dog'))
+    data['annotations'][2].update(REASONS[reason])
+    with pytest.warns(
+        UserWarning, match=f'train.json: 1 of 3 annotations are left out: 1 {reason}'
+    ):
+        train = build(tmp_path, data)
+    assert [info['filename'] for info in train.data_infos] == ['0.jpg', '1.jpg']
+    with pytest.warns(UserWarning, match='1 of 3 annotations'):
+        test = build_test(tmp_path, data=data)
+    assert [len(test.get_ann_info(i)['bboxes']) for i in range(3)] == [1, 1, 0]
+    assert test.protocols[0].ground_truth(0)[0].tolist() == [1]
+    assert test.evaluate(RESULTS, metric='detection')['det_recall'] == 1
+
+
+@pytest.mark.parametrize('area', [0, -1, 'large', None])
+def test_area_in_the_file_leaves_nobody_out(tmp_path, area):
+    data = content(PEOPLE)
+    for person in data['annotations']:
+        person['area'] = area
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        dataset = build(tmp_path, data)
+    assert sum(len(sample['gt_pids']) for sample in dataset) == 5
+
+
+@pytest.mark.parametrize('filter_empty_gt', [True, False])
+def test_a_training_set_that_loses_everyone_is_an_error(tmp_path, filter_empty_gt):
+    data = content(PEOPLE)
+    for person in data['annotations']:
+        person['iscrowd'] = 1
+    with pytest.raises(
+        ValueError,
+        match='train.json: 5 of 5 annotations are left out: 5 marked iscrowd; nobody is left to',
+    ):
+        build(tmp_path, data, filter_empty_gt=filter_empty_gt)
+    with pytest.warns(UserWarning, match='5 of 5'):
+        assert len(build_test(tmp_path, data=data)) == 3
+
+
+edge = st.floats(-60, 200, width=32) | st.integers(-60, 200)
+length = st.floats(0, 3, width=32) | st.integers(-2, 200)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(edge, edge, length, length), max_size=5))
+def test_the_base_class_leaves_nobody_out_who_counts(tmp_path_factory, boxes):
+    data = content([(0, box, 10 * i) for i, box in enumerate(boxes)], num_images=1)
+    root = tmp_path_factory.mktemp('scenes')
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            dataset = build(root, data, pictures=False, test_mode=True, check_pictures=False)
+    except ValueError as error:
+        assert 'wholly outside' in str(error)
+        return
+    ann = dataset.get_ann_info(0)
+    assert len(ann['bboxes']) == len(ann['pids']) == len(dataset._annotations.people)
+    assert ann['pids'].tolist() == list(range(len(ann['pids'])))
+
+
+def test_the_file_is_read_once_and_extra_keys_pass(tmp_path, capsys):
+    data = content(PEOPLE)
+    data['annotations'][0].update(segmentation=[[1, 2]], keypoints=None)
+    dataset = build(tmp_path, data)
+    (tmp_path / 'train.json').unlink()
+    assert dataset[0]['gt_pids'].tolist() == [1, -1]
+    assert capsys.readouterr().out == ''
 
 
 def test_other_classes_are_left_out(tmp_path):
     data = content(PEOPLE)
     data['categories'].insert(0, dict(id=7, name='dog'))
     data['annotations'][0]['category_id'] = 7
-    assert build(tmp_path, data).get_ann_info(0)['pids'].tolist() == [-1]
+    with pytest.warns(UserWarning, match='1 of another category'):
+        dataset = build(tmp_path, data)
+    ann = dataset.get_ann_info(0)
+    assert ann['pids'].tolist() == [-1] and ann['labels'].tolist() == [0]
 
 
 def test_json_of_the_authors_form_loads(tmp_path):
@@ -119,9 +204,9 @@ def test_json_of_the_authors_form_loads(tmp_path):
     )
     dataset = build(tmp_path, data)
     results = dataset[0]
-    assert results['gt_pids'].tolist() == [-1, 482]
+    assert results['gt_pids'].tolist() == [-1, 0]
     assert results['gt_bboxes'].tolist() == [[-4, 48, 16, 108], [102, 14, 122, 54]]
-    assert dataset.num_pids == 483
+    assert dataset.person_ids.tolist() == [482]
 
 
 def test_pictures_without_people(tmp_path):
@@ -232,7 +317,7 @@ def test_batches_keep_people_of_each_picture_apart(tmp_path):
     dataset = build(tmp_path, pipeline=[*PIPELINE, *FORMAT])
     (batch,) = build_dataloader(dataset, 3, 0, dist=False, shuffle=False)
     pids = batch['gt_pids'].data[0]
-    assert [p.tolist() for p in pids] == [[4, -1], [4, 0], [-1]]
+    assert [p.tolist() for p in pids] == [[1, -1], [1, 0], [-1]]
     assert all(p.dtype == torch.int64 for p in pids)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from mmdet.datasets import build_dataset
 
-from mmdet_ps.core.evaluation import CuhkSysuProtocol, PrwProtocol
+from mmdet_ps.core.evaluation import SearchProtocol, load_protocols
 from mmdet_ps.releases import convert as module
 from mmdet_ps.releases import cuhk_sysu, prw
 from mmdet_ps.utils.pictures import PictureError
@@ -13,18 +13,9 @@ from mmdet_ps.utils.pictures import PictureError
 from ..datasets.scenes import PIPELINE
 from .official import CUHK_PICTURES, write_cuhk, write_picture, write_prw
 
-
-def cuhk_protocols(root):
-    return [CuhkSysuProtocol.from_release(root, size) for size in (50, 'all')]
-
-
-def prw_protocols(root):
-    return [PrwProtocol.from_release(root, cameras) for cameras in ('all', 'cross')]
-
-
-convert_cuhk = partial(module.convert, cuhk_sysu.read_release, cuhk_protocols)
-convert_prw = partial(module.convert, prw.read_release, prw_protocols)
-OUTPUTS = ['protocol/G50.npz', 'protocol/all.npz', 'test.json', 'train.json']
+convert_cuhk = partial(module.convert, cuhk_sysu.read_release)
+convert_prw = partial(module.convert, prw.read_release)
+OUTPUTS = ['protocol/G100.npz', 'protocol/G50.npz', 'protocol/all.npz', 'test.json', 'train.json']
 
 
 def files(folder):
@@ -50,7 +41,8 @@ def test_json_by_hand(tmp_path):
         person_id=2,
     )
     assert [person['person_id'] for person in train['annotations']] == [1, -2, 2, 2, 0]
-    assert files(out) == ['protocol/all.npz', 'protocol/cross.npz', 'test.json', 'train.json']
+    protocols = [f'protocol/{name}.npz' for name in ('all', 'cross', 'same')]
+    assert files(out) == [*protocols, 'test.json', 'train.json']
     assert len(release.notes) == 2
 
 
@@ -98,13 +90,48 @@ def test_an_earlier_conversion_is_not_replaced_without_force(tmp_path):
         assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
+def test_force_leaves_no_protocol_that_it_does_not_write(tmp_path):
+    convert_cuhk(write_cuhk(tmp_path))
+    (tmp_path / 'protocol' / 'mine.npz').write_bytes(b'mine')
+    (tmp_path / 'protocol' / 'notes.txt').write_bytes(b'mine')
+    (tmp_path / 'annotation' / 'test' / 'train_test' / 'TestG100.mat').unlink()
+    convert_cuhk(tmp_path, force=True)
+    assert sorted(path.name for path in (tmp_path / 'protocol').iterdir()) == [
+        'G50.npz',
+        'all.npz',
+        'mine.npz',
+        'notes.txt',
+    ]
+
+
+def test_a_protocol_of_ones_own_is_no_earlier_conversion(tmp_path):
+    (tmp_path / 'out' / 'protocol').mkdir(parents=True)
+    (tmp_path / 'out' / 'protocol' / 'mine.npz').write_bytes(b'mine')
+    convert_prw(write_prw(tmp_path / 'prw'), tmp_path / 'out')
+    assert (tmp_path / 'out' / 'protocol' / 'mine.npz').read_bytes() == b'mine'
+
+
+@pytest.mark.parametrize('write, run', [(write_cuhk, convert_cuhk), (write_prw, convert_prw)])
+def test_protocols_of_an_older_release_are_not_used(tmp_path, write, run):
+    run(write(tmp_path))
+    sources = load_protocols(tmp_path, 'all')[0].sources
+    assert len(sources) == 2
+    for name in sources:
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole + b' ')
+        with pytest.raises(ValueError, match=f'all.npz: was made of another {name} than'):
+            load_protocols(tmp_path, 'all')
+        (tmp_path / name).write_bytes(whole)
+    load_protocols(tmp_path, 'all')
+
+
 @pytest.mark.parametrize(
     'said, error',
     [
         (r'SSM: 1 of 6 pictures are missing: s5.jpg; unpack', FileNotFoundError),
         (r's5.jpg: the picture is truncated', PictureError),
         (r's5.jpg: box \[70, 9, 28, 55\].*wholly outside the 60x90 picture', ValueError),
-        (r'TestG50.mat', ValueError),
+        (r'TestG100.mat: holds TestG50, not TestG100', ValueError),
     ],
 )
 @pytest.mark.parametrize('earlier', [False, True])
@@ -122,8 +149,8 @@ def test_nothing_is_written_when_anything_is_wrong(tmp_path, said, error, earlie
         write_picture(picture, (60, 90))
     else:
         # The last thing that is read: the annotations have been staged by then.
-        path = root / 'annotation' / 'test' / 'train_test' / 'TestG50.mat'
-        shutil.copy(path.with_name('TestG100.mat'), path)
+        path = root / 'annotation' / 'test' / 'train_test' / 'TestG100.mat'
+        shutil.copy(path.with_name('TestG50.mat'), path)
     with pytest.raises(error, match=said):
         convert_cuhk(root, out, force=True)
     assert {name: (out / name).read_bytes() for name in files(out)} == before
@@ -137,7 +164,7 @@ def test_a_full_disk_leaves_no_trace(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, 'No space left on device', 'all.npz')
 
-    monkeypatch.setattr(CuhkSysuProtocol, 'save', full)
+    monkeypatch.setattr(SearchProtocol, 'save', full)
     with pytest.raises(OSError, match='No space left'):
         convert_cuhk(root, out)
     assert list(out.iterdir()) == []

@@ -58,7 +58,7 @@ def test_frame_without_people(tmp_path):
     [
         ('frame_train.mat', 'frame_train.mat: no such file'),
         ('frame_test.mat', 'frame_test.mat: no such file'),
-        ('query_info.txt', 'query_info.txt is missing'),
+        ('query_info.txt', 'query_info.txt: no such file'),
         ('annotations/c6s1_000302.jpg.mat', 'c6s1_000302.jpg.mat: no such file'),
     ],
 )
@@ -74,5 +74,5 @@ def test_rows_of_another_length_are_named(tmp_path):
 
     write_prw(tmp_path)
     savemat(tmp_path / 'annotations' / 'c1s1_000151.jpg.mat', {'box_new': [[1, 2, 3, 4]]})
-    with pytest.raises(ValueError, match=r'c1s1_000151.jpg.mat: holds an array of shape \(1, 4\)'):
+    with pytest.raises(ValueError, match=r'c1s1_000151.jpg.mat: .*an array of shape \(1, 4\)'):
         read_release(tmp_path)

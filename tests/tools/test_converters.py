@@ -60,8 +60,13 @@ def test_prw(tmp_path):
     'tool, write, spoil, said',
     [
         ('cuhk_sysu', write_cuhk, 'Image/SSM/s2.jpg', 's2.jpg: the picture is truncated'),
-        ('cuhk_sysu', write_cuhk, 'annotation/Images.mat', 'Images.mat: truncated or no Matlab'),
-        ('prw', write_prw, 'frame_test.mat', 'frame_test.mat: truncated or no Matlab file'),
+        (
+            'cuhk_sysu',
+            write_cuhk,
+            'annotation/Images.mat',
+            'Images.mat: truncated or not of the official',
+        ),
+        ('prw', write_prw, 'frame_test.mat', 'frame_test.mat: truncated or not of the official'),
     ],
 )
 def test_broken_release_ends_in_one_line(tmp_path, tool, write, spoil, said):

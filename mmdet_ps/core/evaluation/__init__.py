@@ -1,11 +1,9 @@
 """Person search evaluation: NumPy in, plain numbers out; imports no model."""
 
 from .catalog import load_protocols, protocol_file
-from .cuhk_sysu import CuhkSysuProtocol
 from .detection import evaluate_detection
 from .options import SearchOptions
 from .protocol import SearchProtocol
-from .prw import PrwProtocol
 from .ranking import Ranking, load_rankings, save_rankings
 from .report import (
     evaluate_results,
@@ -17,8 +15,6 @@ from .report import (
 from .search import evaluate_search
 
 __all__ = [
-    'CuhkSysuProtocol',
-    'PrwProtocol',
     'Ranking',
     'SearchOptions',
     'SearchProtocol',

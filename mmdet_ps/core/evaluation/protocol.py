@@ -13,18 +13,29 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from ...utils.io import atomic_write
-from .boxes import offsets
+from ...utils.npz import read_arrays, write_arrays
 
 CAMERA_RULES = ('all', 'cross', 'same')
-_FORMAT = 1
-_ARRAYS = ('query_images', 'query_boxes', 'query_pids', 'gt_indptr', 'gt_places', 'gt_boxes')
+_FORMAT = 2
+_CURE = 'convert the dataset again with --force'
+# Type and, for boxes, width of each array.
+_ARRAYS: dict[str, tuple[type[np.signedinteger], int]] = {
+    'query_images': (np.int32, 0),
+    'query_boxes': (np.int32, 4),
+    'query_pids': (np.int64, 0),
+    'gt_indptr': (np.int64, 0),
+    'gt_places': (np.int32, 0),
+    'gt_boxes': (np.int32, 4),
+    'gallery_indptr': (np.int64, 0),
+    'gallery_images': (np.int32, 0),
+    'image_cams': (np.int32, 0),
+}
 
 
 @dataclass
@@ -42,23 +53,24 @@ class People:
     boxes: np.ndarray
 
 
-def to_xyxy(xywh: Sequence[float]) -> np.ndarray:
-    """Turn x y w h into int32 x1 y1 x2 y2: negative x, y become 0, x + w is summed in float."""
-    x, y, w, h = (float(value) for value in xywh)
-    x, y = max(x, 0.0), max(y, 0.0)
-    return np.array([x, y, x + w, y + h]).astype(np.int32)
+def to_xyxy(xywh: np.ndarray | Sequence) -> np.ndarray:
+    """Turn (..., 4) x y w h into int32 x1 y1 x2 y2: negative x, y become 0, sums are of floats."""
+    boxes = np.asarray(xywh, np.float64)
+    corner = np.maximum(boxes[..., :2], 0.0)
+    return np.concatenate([corner, corner + boxes[..., 2:]], axis=-1).astype(np.int32)
 
 
 def camera_of(image_name: str) -> int | None:
     """Camera number of a PRW frame name (``c3s1_000123.jpg`` gives 3); None for other names."""
-    match = re.match(r'c(\d+)s\d+_', image_name)
+    match = re.match(r'c(\d{1,9})s\d+_', image_name)
     return int(match.group(1)) if match else None
 
 
+@dataclass(eq=False, repr=False)
 class SearchProtocol:
     """Queries, galleries and ground truths of a person search test, in compact arrays.
 
-    Args:
+    Attributes:
         name: short name for tables, such as ``G100`` or ``cross``.
         image_names: the I images that the protocol names, each once.
         query_images: (Q,) index of each query's image.
@@ -72,64 +84,58 @@ class SearchProtocol:
         gallery_images: (E,) image indices.
         cameras: rule of an open gallery, one of ``all``, ``cross``, ``same``.
         image_cams: (I,) camera of each image; needed by ``cross`` and ``same``.
+        sources: CRC-32 of the official files that it was made of, by their path in the release.
 
     Raises:
-        ValueError: where the arrays contradict each other or a box has no area.
+        ValueError: where an array is not of integers in their range, arrays contradict each other,
+            or a box has no area.
     """
 
-    def __init__(
-        self,
-        name: str,
-        image_names: Sequence[str],
-        query_images: np.ndarray,
-        query_boxes: np.ndarray,
-        query_pids: np.ndarray,
-        gt_indptr: np.ndarray,
-        gt_places: np.ndarray,
-        gt_boxes: np.ndarray,
-        gallery_indptr: np.ndarray | None = None,
-        gallery_images: np.ndarray | None = None,
-        cameras: str = 'all',
-        image_cams: np.ndarray | None = None,
-    ) -> None:
-        self.name = str(name)
-        self.image_names = list(image_names)
-        self.query_images = np.asarray(query_images, np.int32).reshape(-1)
-        self.query_boxes = np.asarray(query_boxes, np.int32).reshape(-1, 4)
-        self.query_pids = np.asarray(query_pids, np.int64).reshape(-1)
-        self.gt_indptr = np.asarray(gt_indptr, np.int64)
-        self.gt_places = np.asarray(gt_places, np.int32).reshape(-1)
-        self.gt_boxes = np.asarray(gt_boxes, np.int32).reshape(-1, 4)
-        self.gallery_indptr = (
-            None if gallery_indptr is None else np.asarray(gallery_indptr, np.int64)
-        )
-        self.gallery_images = (
-            None if gallery_images is None else np.asarray(gallery_images, np.int32)
-        )
-        self.cameras = check_cameras(cameras)
-        self.image_cams = None if image_cams is None else np.asarray(image_cams, np.int32)
+    name: str
+    image_names: list[str]
+    query_images: np.ndarray
+    query_boxes: np.ndarray
+    query_pids: np.ndarray
+    gt_indptr: np.ndarray
+    gt_places: np.ndarray
+    gt_boxes: np.ndarray
+    gallery_indptr: np.ndarray | None = None
+    gallery_images: np.ndarray | None = None
+    cameras: str = 'all'
+    image_cams: np.ndarray | None = None
+    sources: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.image_names = list(self.image_names)
+        check_cameras(self.cameras)
+        for key in _ARRAYS:
+            if getattr(self, key) is not None:
+                setattr(self, key, _integers(key, getattr(self, key), *_ARRAYS[key]))
         self._check()
 
     def _check(self) -> None:
-        """Raise ValueError where the arrays contradict each other or a box has no area."""
         images, truths = len(self.image_names), len(self.gt_places)
         self._demand(self.num_queries > 0, 'there is no query')
         self._demand(len(set(self.image_names)) == images, 'an image name occurs twice')
-        lengths = {len(self.query_boxes), len(self.query_pids), len(self.gt_indptr) - 1}
+        lengths = {len(self.query_boxes), len(self.query_pids)}
         self._demand(lengths == {self.num_queries}, 'query arrays differ in length')
-        fits = self.gt_indptr[-1] == truths == len(self.gt_boxes)
-        self._demand(fits, 'ground truth arrays differ in length')
+        self._demand(len(self.gt_boxes) == truths, 'ground truth arrays differ in length')
+        self._check_pointer(self.gt_indptr, truths, 'gt_indptr')
         self._demand(_within(self.query_images, images), 'a query image is out of range')
+        cams = images if self.image_cams is None else len(self.image_cams)
+        self._demand(cams == images, 'image_cams does not hold one camera an image')
+        self._demand(
+            self.cameras == 'all' or self.image_cams is not None,
+            f"cameras='{self.cameras}' needs image_cams",
+        )
         if self.gallery_images is None or self.gallery_indptr is None:
-            known = self.cameras == 'all' or self.image_cams is not None
-            self._demand(known, f"cameras='{self.cameras}' needs image_cams")
+            halves = self.gallery_images is self.gallery_indptr
+            self._demand(halves, 'gallery_indptr and gallery_images belong together')
             limits = np.full(truths, images)
         else:
-            counts = np.diff(self.gallery_indptr)
-            fits = len(counts) == self.num_queries and counts.sum() == len(self.gallery_images)
-            self._demand(fits, 'gallery_indptr does not fit gallery_images')
+            self._check_pointer(self.gallery_indptr, len(self.gallery_images), 'gallery_indptr')
             self._demand(_within(self.gallery_images, images), 'a gallery image is out of range')
-            limits = counts[self._gt_queries()]
+            limits = np.diff(self.gallery_indptr)[self._gt_queries()]
         self._demand(_within(self.gt_places, limits), 'a ground truth is out of range')
         key = self._gt_queries() * max(images, limits.max(initial=0)) + self.gt_places
         self._demand(len(np.unique(key)) == truths, 'a gallery image has two ground truths')
@@ -143,14 +149,18 @@ class SearchProtocol:
         if not sound:
             raise ValueError(f'protocol {self.name}: {otherwise}')
 
+    def _check_pointer(self, indptr: np.ndarray, rows: int, name: str) -> None:
+        ends = len(indptr) == self.num_queries + 1 and indptr[0] == 0 and indptr[-1] == rows
+        sound = ends and bool((np.diff(indptr) >= 0).all())
+        self._demand(sound, f'{name} does not share {rows} rows among {self.num_queries} queries')
+
     def _check_boxes(self, boxes: np.ndarray, what: str, queries: np.ndarray) -> None:
         flat = np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1))
         if len(flat):
             query = int(queries[flat[0]])
             raise ValueError(
-                f'protocol {self.name}: {what} {query} '
-                f'({self.image_names[self.query_images[query]]}) has a box without area: '
-                f'{boxes[flat[0]].tolist()} (x1 y1 x2 y2)'
+                f'protocol {self.name}: {what} {query} ({self.query_names[query]}) has a box '
+                f'without area: {boxes[flat[0]].tolist()} (x1 y1 x2 y2)'
             )
 
     def _gt_queries(self) -> np.ndarray:
@@ -184,12 +194,9 @@ class SearchProtocol:
     def hidden(self, query: int) -> np.ndarray:
         """(I,) bool: images that are not in the open gallery of the query."""
         own = self.query_images[query]
-        if self.cameras == 'all' or self.image_cams is None:
-            mask = np.zeros(len(self.image_names), bool)
-        elif self.cameras == 'cross':
-            mask = self.image_cams == self.image_cams[own]
-        else:
-            mask = self.image_cams != self.image_cams[own]
+        mask = np.zeros(len(self.image_names), bool)
+        if self.cameras != 'all' and self.image_cams is not None:
+            mask = (self.image_cams == self.image_cams[own]) == (self.cameras == 'cross')
         mask[own] = True
         return mask
 
@@ -207,41 +214,37 @@ class SearchProtocol:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the protocol to a ``.npz`` file, whole or not at all."""
-        arrays = {key: getattr(self, key) for key in _ARRAYS}
-        for key in ('gallery_indptr', 'gallery_images', 'image_cams'):
-            if getattr(self, key) is not None:
-                arrays[key] = getattr(self, key)
-        with atomic_write(path) as stream:
-            np.savez(
-                stream,
-                format=np.array(_FORMAT),
-                kind=np.array(type(self).__name__),
-                name=np.array(self.name),
-                cameras=np.array(self.cameras),
-                image_names=np.array(self.image_names, dtype=np.str_),
-                **arrays,
-            )
+        arrays: dict[str, Any] = {key: getattr(self, key) for key in _ARRAYS}
+        arrays = {key: array for key, array in arrays.items() if array is not None}
+        arrays.update(format=_FORMAT, name=self.name, cameras=self.cameras)
+        arrays['image_names'] = np.array(self.image_names, np.str_)
+        arrays['source_names'] = np.array(list(self.sources), np.str_)
+        arrays['source_sums'] = np.array(list(self.sources.values()), np.int64)
+        write_arrays(path, arrays)
 
     @staticmethod
     def load(path: str | os.PathLike) -> SearchProtocol:
-        """Read what :meth:`save` wrote; the class is the one that was saved.
+        """Read what :meth:`save` wrote.
 
         Raises:
             FileNotFoundError: without such a file.
-            ValueError: where the file is no protocol or of another version.
+            ValueError: where the file is no protocol, of another version, or not sound.
         """
+        arrays: dict[str, Any] = read_arrays(path, _CURE)
+        if arrays.pop('format', np.array(0)).tolist() != _FORMAT:
+            raise ValueError(f'{path}: not a protocol of this version; {_CURE}')
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {key: stored[key] for key in stored.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f'{path} is not a readable protocol file ({error})') from None
-        classes = {kind.__name__: kind for kind in _kinds(SearchProtocol)}
-        if int(arrays.pop('format', 0)) != _FORMAT or str(arrays.get('kind')) not in classes:
-            raise ValueError(f'{path} is not a protocol file of this version: delete it')
-        kind = classes[str(arrays.pop('kind'))]
-        names = arrays.pop('image_names').tolist()
-        name, cameras = str(arrays.pop('name')), str(arrays.pop('cameras'))
-        return kind(name, names, cameras=cameras, **arrays)
+            text = {key: _text(key, arrays.pop(key)) for key in ('name', 'cameras')}
+            names, sources = (
+                _text(key, arrays.pop(key), 1) for key in ('image_names', 'source_names')
+            )
+            sums = _integers('source_sums', arrays.pop('source_sums'), np.int64).tolist()
+            sources = dict(zip(sources, sums, strict=True))
+            return SearchProtocol(image_names=names, sources=sources, **text, **arrays)
+        except KeyError as error:
+            raise ValueError(f'{path}: has no array {error}; {_CURE}') from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'{path}: {error}; {_CURE}') from None
 
     @classmethod
     def from_people(
@@ -261,50 +264,45 @@ class SearchProtocol:
             queries: (image index, pid, box) of each query.
             people: everybody with an identity.
             cameras: ``all``, ``cross`` or ``same``.
-            image_cams: camera of each image, None where unknown.
+            image_cams: camera of each image, None where unknown; by default that of PRW's names.
 
         Raises:
             ValueError: for an unknown ``cameras``, or ``cross`` / ``same`` with an unknown camera.
         """
         check_cameras(cameras)
-        cams = _known_cameras(image_names, image_cams, cameras)
-        pairs = np.stack([people.images, people.pids], axis=1).reshape(-1, 2)
-        first = np.sort(np.unique(pairs, axis=0, return_index=True)[1])
-        order = first[np.lexsort((people.images[first], people.pids[first]))]
-        images, pids, boxes = people.images[order], people.pids[order], people.boxes[order]
-        query_images, query_pids, query_boxes, places, gt_boxes = [], [], [], [], []
-        for image, pid, box in queries:
+        known = [camera_of(name) for name in image_names] if image_cams is None else image_cams
+        missing = [name for name, cam in zip(image_names, known, strict=True) if cam is None]
+        if missing and cameras != 'all':
+            raise ValueError(
+                f"cameras='{cameras}' needs the camera of every image, and {missing[0]} has none: "
+                'give its image record a cam_id'
+            )
+        cams = None if missing else np.array(known, np.int32)
+        pairs = np.stack([people.pids, people.images], axis=1).reshape(-1, 2)
+        # Sorted by identity, then image; the first of each.
+        order = np.unique(pairs, axis=0, return_index=True)[1]
+        images, pids = people.images[order], people.pids[order]
+        queries, found = list(queries), []
+        for image, pid, _ in queries:
             span = slice(*np.searchsorted(pids, [pid, pid + 1]))
             keep = images[span] != image
             if cams is not None and cameras != 'all':
                 keep &= (cams[images[span]] == cams[image]) == (cameras == 'same')
-            query_images.append(image)
-            query_pids.append(pid)
-            query_boxes.append(box)
-            places.append(images[span][keep])
-            gt_boxes.append(boxes[span][keep])
+            found.append(order[span][keep])
+        truths = np.concatenate([np.zeros(0, np.int64), *found])
+        query_images, query_pids, boxes = zip(*queries, strict=True) if queries else ((), (), ())
         return cls(
             cameras,
-            image_names,
-            np.array(query_images, np.int32),
-            np.array(query_boxes, np.int32),
-            np.array(query_pids, np.int64),
-            offsets(np.array([len(part) for part in places], np.int64)),
-            np.concatenate(places) if places else np.zeros(0),
-            np.concatenate(gt_boxes) if gt_boxes else np.zeros((0, 4)),
+            list(image_names),
+            np.array(query_images),
+            np.array(boxes),
+            np.array(query_pids),
+            np.cumsum([0, *map(len, found)]),
+            people.images[truths],
+            people.boxes[truths],
             cameras=cameras,
             image_cams=cams,
         )
-
-    @classmethod
-    def from_coco(
-        cls, ann_file: str | os.PathLike, query_file: str | os.PathLike, cameras: str = 'all'
-    ) -> SearchProtocol:
-        """Protocol of a custom dataset; see :func:`coco.read_coco` for the two files."""
-        from .coco import read_coco
-
-        names, cams, queries, people = read_coco(ann_file, query_file)
-        return cls.from_people(names, queries, people, cameras, cams)
 
 
 def check_cameras(cameras: str) -> str:
@@ -322,19 +320,21 @@ def _within(indices: np.ndarray, limits: int | np.ndarray) -> bool:
     return bool(((indices >= 0) & (indices < limits)).all())
 
 
-def _kinds(kind: type) -> list[type]:
-    children: list[type] = kind.__subclasses__()
-    return [kind, *(below for child in children for below in _kinds(child))]
+def _integers(name: str, value: Any, dtype: type[np.signedinteger], width: int = 0) -> np.ndarray:
+    """(n,) or, with a width, (n, width) integers; an empty array may be of any type and shape."""
+    array = np.asarray(value)
+    if not array.size:
+        return np.zeros((0, width) if width else 0, dtype)
+    shape = (len(array), width) if width and array.ndim else (array.size,)
+    if array.dtype.kind not in 'iu' or array.shape != shape:
+        raise ValueError(f'{name} is {array.dtype} {array.shape}, not integers {shape}')
+    limits = np.iinfo(dtype)
+    if array.min() < limits.min or array.max() > limits.max:
+        raise ValueError(f'{name} holds numbers beyond {limits.dtype}')
+    return array.astype(dtype)
 
 
-def _known_cameras(
-    image_names: Sequence[str], cams: Sequence[int | None] | None, cameras: str
-) -> np.ndarray | None:
-    known = [camera_of(name) for name in image_names] if cams is None else list(cams)
-    missing = [name for name, cam in zip(image_names, known, strict=True) if cam is None]
-    if missing and cameras != 'all':
-        raise ValueError(
-            f"cameras='{cameras}' needs the camera of every image, and {missing[0]} has none: "
-            'give its image record a cam_id'
-        )
-    return None if missing else np.array(known, np.int32)
+def _text(name: str, array: np.ndarray, ndim: int = 0) -> Any:
+    if array.dtype.kind != 'U' or array.ndim != ndim:
+        raise ValueError(f'{name} is {array.dtype} {array.shape}, not text')
+    return array.tolist()

@@ -3,80 +3,73 @@ import os
 import numpy as np
 import pytest
 
-from mmdet_ps.core.evaluation import (
-    CuhkSysuProtocol,
-    PrwProtocol,
-    SearchProtocol,
-    load_protocols,
-    protocol_file,
-)
+from mmdet_ps.core.evaluation import load_protocols, protocol_file
+from mmdet_ps.core.evaluation.catalog import checksum
 
-from ...releases.official import write_cuhk, write_prw
 from .cases import open_protocol
 
+CONVERTER = r'python tools/dataset_converters/\{cuhk_sysu,prw\}.py'
+
+
+def protocol(name='all', cameras='all'):
+    made = open_protocol(np.random.default_rng(0), 4, 2, cameras)
+    made.name = name
+    return made
+
 
 @pytest.fixture
-def cuhk(tmp_path):
-    return write_cuhk(tmp_path / 'cuhk')
+def root(tmp_path):
+    for name in ('G50', 'G100', 'all'):
+        protocol(name).save(protocol_file(tmp_path, name))
+    return tmp_path
 
 
-@pytest.fixture
-def prw(tmp_path):
-    return write_prw(tmp_path / 'prw')
+def test_one_or_several_by_any_of_their_names(root):
+    assert [found.name for found in load_protocols(root)] == ['all']
+    assert [found.name for found in load_protocols(root, 50)] == ['G50']
+    names = [found.name for found in load_protocols(root, ['G100', '100', 100, 'all'])]
+    assert names == ['G100', 'G100', 'G100', 'all']
 
 
-def test_cuhk_is_read_once(cuhk, monkeypatch):
-    first = load_protocols(cuhk, [50, 'G100', '100', 'all'])
-    assert [protocol.name for protocol in first] == ['G50', 'G100', 'G100', 'all']
-    assert sorted(os.listdir(cuhk / 'protocol')) == ['G100.npz', 'G50.npz', 'all.npz']
-    monkeypatch.setattr(CuhkSysuProtocol, 'from_mat', None)
-    again = load_protocols(cuhk, [50, 100, 'all'])
-    assert [type(protocol) for protocol in again] == [CuhkSysuProtocol] * 3
-    np.testing.assert_array_equal(again[0].gallery_images, first[0].gallery_images)
+def test_files_beside_the_root(tmp_path):
+    protocol('mine').save(tmp_path / 'mine.npz')
+    assert load_protocols(tmp_path, 'mine')[0].name == 'mine'
 
 
-def test_newer_release_is_read_again(cuhk):
-    load_protocols(cuhk, 50)
-    kept = protocol_file(cuhk, 'G50')
-    mat = cuhk / 'annotation' / 'test' / 'train_test' / 'TestG50.mat'
-    os.utime(kept, (1, 1))
-    load_protocols(cuhk, 50)
-    assert kept.stat().st_mtime >= mat.stat().st_mtime
+def test_what_is_not_there_is_told_with_the_command(root):
+    (root / 'annotation' / 'test' / 'train_test').mkdir(parents=True)
+    (root / 'annotation' / 'test' / 'train_test' / 'TestG70.mat').touch()
+    with pytest.raises(
+        ValueError, match=rf'gallery 70 is unknown, there are G50, G100, all; .*{CONVERTER} .*force'
+    ):
+        load_protocols(root, [50, 70])
+    with pytest.raises(FileNotFoundError, match=rf'none: no search protocol .*{CONVERTER} .*none'):
+        load_protocols(root / 'none')
 
 
-def test_prw(prw, monkeypatch):
-    names = [protocol.name for protocol in load_protocols(prw, ['same', 'cross', 'all'])]
-    assert names == ['same', 'cross', 'all']
-    monkeypatch.setattr(PrwProtocol, 'from_release', None)
-    assert type(load_protocols(prw)[0]) is PrwProtocol
+def test_a_protocol_of_another_official_file_is_refused(root):
+    """It is the content that counts: touching or copying a file makes no other protocol of it."""
+    testg = root / 'annotation' / 'TestG50.mat'
+    testg.parent.mkdir()
+    testg.write_bytes(b'official')
+    made = protocol('G50')
+    made.sources = {'annotation/TestG50.mat': checksum(testg)}
+    made.save(protocol_file(root, 'G50'))
+    os.utime(testg, (2**31, 2**31))
+    assert load_protocols(root, 50)[0].sources == made.sources
+    testg.write_bytes(b'another one')
+    os.utime(testg, (1, 1))
+    with pytest.raises(
+        ValueError, match=rf'G50.npz: was made of another annotation/TestG50.mat .*{CONVERTER}'
+    ):
+        load_protocols(root, [100, 50])
+    testg.unlink()  # a copy of the converted files alone
+    assert load_protocols(root, 50)[0].name == 'G50'
 
 
-def test_compact_files_alone(tmp_path):
-    protocol = open_protocol(np.random.default_rng(0), 4, 2, 'all')
-    protocol.save(tmp_path / 'mine.npz')
-    assert load_protocols(tmp_path, 'mine')[0].image_names == protocol.image_names
-    protocol.save(protocol_file(tmp_path / 'other', 'all'))
-    assert type(load_protocols(tmp_path / 'other')[0]) is SearchProtocol
-
-
-def test_unknown_lists_what_exists(cuhk, prw):
-    with pytest.raises(ValueError, match=r'gallery 70 is unknown; .* has G50, G100, all'):
-        load_protocols(cuhk, [50, 70])
-    with pytest.raises(ValueError, match=r"gallery 'G100' is unknown; .* has all, cross, same"):
-        load_protocols(prw, 'G100')
-
-
-def test_nothing_there_is_told(tmp_path, cuhk):
-    with pytest.raises(FileNotFoundError, match='no search protocol under'):
-        load_protocols(tmp_path / 'none')
-    for path in (cuhk / 'annotation' / 'test' / 'train_test').glob('TestG*'):
-        path.unlink()
-    with pytest.raises(FileNotFoundError, match=r'train_test has no TestG\*.mat'):
-        load_protocols(cuhk, 100)
-
-
-def test_folder_that_cannot_be_written_is_no_error(cuhk):
-    (cuhk / 'protocol').write_text('a file where the folder should be')
-    with pytest.warns(UserWarning, match='cannot be written'):
-        [protocol] = load_protocols(cuhk, 50)
-    assert protocol.name == 'G50'
+def test_checksum_is_of_the_whole_file(tmp_path):
+    path = tmp_path / 'large'
+    path.write_bytes(bytes(3 << 20) + b'a')
+    first = checksum(path)
+    path.write_bytes(bytes(3 << 20) + b'b')
+    assert checksum(path) != first

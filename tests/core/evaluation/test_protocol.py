@@ -1,12 +1,13 @@
-import json
 import os
 
 import numpy as np
 import pytest
 
-from mmdet_ps.core.evaluation import CuhkSysuProtocol, PrwProtocol, SearchProtocol, evaluate_search
-from mmdet_ps.core.evaluation.protocol import camera_of, to_xyxy
+from mmdet_ps.core.evaluation import SearchProtocol
+from mmdet_ps.core.evaluation.protocol import People, camera_of, to_xyxy
+from mmdet_ps.utils.npz import read_arrays, write_arrays
 
+from ...faults import check_reader
 from .cases import NAMES, listed_protocol, open_protocol, three_images
 
 ARRAYS = (
@@ -16,8 +17,8 @@ ARRAYS = (
 
 
 def same(a, b):
-    assert type(a) is type(b)
     assert (a.name, a.image_names, a.cameras) == (b.name, b.image_names, b.cameras)
+    assert a.sources == b.sources
     for key in ARRAYS:
         left, right = getattr(a, key), getattr(b, key)
         assert (left is None) == (right is None)
@@ -26,38 +27,92 @@ def same(a, b):
             assert left.dtype == right.dtype
 
 
-@pytest.mark.parametrize('kind', [SearchProtocol, CuhkSysuProtocol, PrwProtocol])
-def test_save_and_load(tmp_path, kind):
-    rng = np.random.default_rng(0)
-    for protocol in (listed_protocol(rng, 5, 3, 4), open_protocol(rng, 5, 3, 'cross')):
-        protocol.__class__ = kind
-        protocol.image_names[0] = 'ü 1.jpg'
-        path = tmp_path / 'folder' / 'p.npz'
-        protocol.save(path)
-        same(SearchProtocol.load(path), protocol)
-        first = path.read_bytes()
-        protocol.save(path)
-        assert path.read_bytes() == first
-        assert os.listdir(path.parent) == ['p.npz']
+def saved(protocol, path):
+    protocol.sources = {'annotation/ü.mat': 2**32 - 1, 'b.txt': 0}
+    protocol.save(path)
+    return path
+
+
+KINDS = [
+    lambda rng: listed_protocol(rng, 5, 3, 4),
+    lambda rng: open_protocol(rng, 9, 5, 'cross'),
+    lambda rng: open_protocol(rng, 9, 5, 'all'),
+]
+
+
+@pytest.mark.parametrize('make', KINDS)
+def test_save_and_load(tmp_path, make):
+    protocol = make(np.random.default_rng(0))
+    protocol.image_names[0] = 'ü 1.jpg'
+    path = saved(protocol, tmp_path / 'folder' / 'p.npz')
+    same(SearchProtocol.load(path), protocol)
+    first = path.read_bytes()
+    protocol.save(path)
+    assert path.read_bytes() == first
+    assert os.listdir(path.parent) == ['p.npz']
 
 
 def test_load_refuses_other_files(tmp_path):
     path = tmp_path / 'p.npz'
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match='p.npz: no such file; convert'):
         SearchProtocol.load(path)
     path.write_bytes(b'no zip')
-    with pytest.raises(ValueError, match='not a readable protocol'):
+    with pytest.raises(ValueError, match=r'p.npz: not a readable .npz file'):
         SearchProtocol.load(path)
-    np.savez(path, x=np.zeros(2))
-    with pytest.raises(ValueError, match='not a protocol file'):
-        SearchProtocol.load(path)
-    np.savez(path, x=np.array([print], dtype=object))
-    with pytest.raises(ValueError, match='not a readable protocol'):
-        SearchProtocol.load(path)
-    three_images()[0].save(path)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ValueError, match='not a readable protocol'):
-        SearchProtocol.load(path)
+    for arrays in (dict(x=np.zeros(2)), dict(format=np.ones(3)), dict(format='2')):
+        np.savez(path, **arrays)
+        with pytest.raises(ValueError, match='p.npz: not a protocol of this version; convert'):
+            SearchProtocol.load(path)
+
+
+@pytest.mark.parametrize('make', KINDS)
+@pytest.mark.parametrize('change', ['missing', 'float', 'text', 'flat', 'deep', 'huge', 'negative'])
+def test_every_array_is_checked(tmp_path, make, change):
+    path = saved(make(np.random.default_rng(0)), tmp_path / 'p.npz')
+    whole = read_arrays(path, 'x')
+    for name, array in whole.items():
+        if name == 'format' or (array.dtype.kind == 'U' and change in ('huge', 'negative')):
+            continue
+        arrays = dict(whole)
+        if change == 'missing':
+            del arrays[name]
+            # An open gallery for all cameras needs no cameras.
+            if name == 'image_cams' and whole['cameras'] == 'all':
+                continue
+        elif change in ('float', 'text'):
+            arrays[name] = (
+                array.astype(np.float32 if change == 'float' else 'U20')
+                if (array.dtype.kind != 'U')
+                else np.zeros(array.shape)
+            )
+        elif change in ('flat', 'deep'):
+            arrays[name] = array.reshape(-1)[:1].reshape(()) if change == 'flat' else array[None]
+            if array.ndim == 0:
+                arrays[name] = array.reshape(1)
+        else:
+            arrays[name] = array.astype(np.int64) if change == 'huge' else array.copy()
+            # Any identity and any camera is one; a sum may be any number.
+            if change == 'negative' and name in ('query_pids', 'image_cams', 'source_sums'):
+                continue
+            arrays[name].flat[-1] = 2**40 if change == 'huge' else -7
+            if change == 'huge' and name in ('query_pids', 'source_sums'):
+                continue
+        write_arrays(path, arrays)
+        with pytest.raises(ValueError, match='p.npz: .*; convert the dataset again') as error:
+            SearchProtocol.load(path)
+        assert '\n' not in str(error.value), name
+
+
+@pytest.mark.parametrize('make', KINDS)
+def test_changed_files_are_one_line_or_the_same_protocol(tmp_path, make):
+    protocol = make(np.random.default_rng(0))
+    path = saved(protocol, tmp_path / 'p.npz')
+
+    def accept(loaded):
+        assert loaded.num_queries == protocol.num_queries
+        assert (loaded.gt_boxes == protocol.gt_boxes).all()
+
+    assert check_reader(path, SearchProtocol.load, 400, accept) > 250
 
 
 def test_open_gallery_by_camera():
@@ -88,6 +143,9 @@ def test_box_conversion():
     assert to_xyxy([-5, 3.6, 10.9, 4.7]).tolist() == [0, 3, 10, 8]
     assert to_xyxy([1.6, 2, 1.6, 1]).tolist() == [1, 2, 3, 3]
     assert to_xyxy([1, 2, 3, 4]).dtype == np.int32
+    both = to_xyxy([[-5, 3.6, 10.9, 4.7], [1.6, 2, 1.6, 1]])
+    assert both.tolist() == [[0, 3, 10, 8], [1, 2, 3, 3]]
+    assert to_xyxy(np.zeros((0, 4))).shape == (0, 4)
 
 
 def test_camera_of():
@@ -109,7 +167,7 @@ def build(**changes):
         (dict(image_names=['a', 'a']), 'occurs twice'),
         (dict(query_images=[], query_boxes=[], query_pids=[], gt_indptr=[0]), 'no query'),
         (dict(query_pids=[1, 2]), 'query arrays'),
-        (dict(gt_indptr=[0, 2]), 'ground truth arrays'),
+        (dict(gt_indptr=[0, 2]), 'gt_indptr'),
         (dict(query_images=[2]), 'query image is out of range'),
         (dict(gt_places=[2]), 'ground truth is out of range'),
         (dict(gt_places=[0]), 'own image'),
@@ -119,6 +177,23 @@ def build(**changes):
         (dict(cameras='same'), 'image_cams'),
         (dict(gallery_indptr=[0, 1], gallery_images=[2], gt_places=[0]), 'gallery image is out'),
         (dict(gallery_indptr=[0, 2], gallery_images=[1], gt_places=[0]), 'gallery_indptr'),
+        (dict(gallery_images=[1], gt_places=[0]), 'belong together'),
+        (dict(gallery_indptr=[0, 1]), 'belong together'),
+        (dict(gt_indptr=[1, 1]), 'gt_indptr'),
+        (
+            dict(
+                gt_indptr=[0, -1, 1],
+                query_images=[0, 0],
+                query_boxes=[[0, 0, 5, 5]] * 2,
+                query_pids=[1, 1],
+            ),
+            'gt_indptr',
+        ),
+        (dict(gt_boxes=[]), 'ground truth arrays'),
+        (dict(image_cams=[1]), 'one camera an image'),
+        (dict(query_images=[0.0]), r'query_images is float64 \(1,\), not integers'),
+        (dict(query_boxes=[0, 0, 5, 5]), 'query_boxes'),
+        (dict(query_boxes=[[0, 0, 5, 2**31]]), 'query_boxes holds numbers beyond int32'),
         (dict(gallery_indptr=[0, 1], gallery_images=[1]), 'ground truth is out of range'),
         (
             dict(gt_indptr=[0, 2], gt_places=[1, 1], gt_boxes=[[0, 0, 5, 5]] * 2),
@@ -132,77 +207,43 @@ def test_contradictions_are_told(changes, told):
         build(**changes)
 
 
-def coco(tmp_path, cams=(1, 1, 2), **query):
-    images = [
-        dict(id=10 * i, file_name=name, width=400, height=200, cam_id=cam)
-        for i, (name, cam) in enumerate(zip(NAMES, cams, strict=True))
+def test_from_people_by_hand():
+    """Identity 0 counts like any other; of two boxes in one image, the first."""
+    boxes = np.array([[i, i, i + 9, i + 9] for i in range(7)], np.int32)
+    people = People(np.array([2, 0, 1, 2, 1, 0, 1]), np.array([0, 0, 5, 0, 0, 5, 0]), boxes)
+    queries = [(0, 0, boxes[1]), (0, 5, boxes[5]), (2, 0, boxes[0]), (1, 9, boxes[2])]
+    protocol = SearchProtocol.from_people(['a', 'b', 'c'], iter(queries), people)
+    found = [protocol.ground_truth(query) for query in range(4)]
+    assert [images.tolist() for images, _ in found] == [[1, 2], [1], [0, 1], []]
+    assert [rows[:, 0].tolist() for _, rows in found] == [[4, 0], [2], [1, 4], []]
+    assert protocol.query_pids.tolist() == [0, 5, 0, 9]
+    assert protocol.name == 'all' and protocol.image_cams is None
+
+
+@pytest.mark.parametrize('cameras, truths', [('cross', [[2], []]), ('same', [[1], [1]])])
+def test_from_people_by_camera(cameras, truths):
+    names = ['c1s1_1.jpg', 'c1s1_2.jpg', 'c2s1_3.jpg']
+    boxes = np.array([[0, 0, 9, 9]] * 5, np.int32)
+    people = People(np.array([0, 1, 2, 0, 1]), np.array([0, 0, 0, 1, 1]), boxes)
+    queries = [(0, 0, boxes[0]), (0, 1, boxes[0])]
+    protocol = SearchProtocol.from_people(names, queries, people, cameras)
+    assert [protocol.ground_truth(query)[0].tolist() for query in range(2)] == truths
+    assert protocol.image_cams.tolist() == [1, 1, 2]
+    swapped = SearchProtocol.from_people(names, queries, people, cameras, [1, 2, 1])
+    assert swapped.image_cams.tolist() == [1, 2, 1]
+    assert swapped.ground_truth(0)[0].tolist() == [3 - truths[0][0]]
+
+
+def test_from_people_needs_every_camera():
+    nobody = People(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 4), np.int32))
+    query = [(0, 0, np.array([0, 0, 9, 9]))]
+    with pytest.raises(ValueError, match=r"cameras='same'.*b.jpg has none.*cam_id"):
+        SearchProtocol.from_people(['a.jpg', 'b.jpg'], query, nobody, 'same', [1, None])
+    assert SearchProtocol.from_people(['a.jpg', 'b.jpg'], query, nobody).gt_indptr.tolist() == [
+        0,
+        0,
     ]
-    people = [
-        (0, [10, 10, 40, 100], 7), (10, [20, 20, 40, 100], 7), (10, [200, 20, 40, 100], 7),
-        (20, [0, 0, 40, 100], 7), (20, [90, 0, 40, 100], -2), (20, [90.5, -3, 40.7, 100], 3),
-    ]  # fmt: skip
-    annotations = [
-        dict(id=i, image_id=image, bbox=box, person_id=pid)
-        for i, (image, box, pid) in enumerate(people)
-    ]
-    query = {'file_name': 'a.jpg', 'bbox': [10, 10, 40, 100], 'person_id': 7, **query}
-    paths = tmp_path / 'test.json', tmp_path / 'query.json'
-    paths[0].write_text(json.dumps(dict(images=images, annotations=annotations)))
-    paths[1].write_text(json.dumps([query]))
-    return paths
-
-
-def test_custom_dataset(tmp_path):
-    protocol = SearchProtocol.from_coco(*coco(tmp_path))
-    assert (protocol.name, protocol.image_names) == ('all', NAMES)
-    assert protocol.query_pids.tolist() == [7]
-    images, boxes = protocol.ground_truth(0)
-    # The identity's second box in b.jpg does not count.
-    assert images.tolist() == [1, 2]
-    assert boxes.tolist() == [[20, 20, 60, 120], [0, 0, 40, 100]]
-    by_hand, bboxes, feats = three_images()
-    assert evaluate_search(protocol, NAMES, bboxes, feats) == evaluate_search(
-        by_hand, NAMES, bboxes, feats
-    )
-
-
-def test_custom_dataset_by_camera(tmp_path):
-    cross = SearchProtocol.from_coco(*coco(tmp_path), cameras='cross')
-    assert (cross.name, cross.ground_truth(0)[0].tolist()) == ('cross', [2])
-    same_cam = SearchProtocol.from_coco(*coco(tmp_path), cameras='same')
-    assert same_cam.ground_truth(0)[0].tolist() == [1]
-
-
-@pytest.mark.parametrize(
-    ('query', 'told'),
-    [
-        (dict(file_name='x.jpg'), 'query 0: x.jpg is not an image'),
-        (dict(person_id=-1), 'not an identity'),
-        (dict(bbox=[1, 2, 3]), r'\[x, y, w, h\]'),
-        (dict(bbox='wide'), r'\[x, y, w, h\]'),
-    ],
-)
-def test_wrong_queries_are_told(tmp_path, query, told):
-    with pytest.raises(ValueError, match=told):
-        SearchProtocol.from_coco(*coco(tmp_path, **query))
-
-
-def test_wrong_custom_files_are_told(tmp_path):
-    ann, query = coco(tmp_path, cams=(1, None, 2))
-    with pytest.raises(ValueError, match=r'b.jpg has none.*cam_id'):
-        SearchProtocol.from_coco(ann, query, 'same')
-    with pytest.raises(FileNotFoundError):
-        SearchProtocol.from_coco(ann, tmp_path / 'none.json')
-    query.write_text('[{"file_name": "a.jpg"}]')
-    with pytest.raises(ValueError, match='needs file_name, bbox and person_id'):
-        SearchProtocol.from_coco(ann, query)
-    query.write_text('{}')
-    with pytest.raises(ValueError, match='expected a list'):
-        SearchProtocol.from_coco(ann, query)
-    ann.write_text('{"images": [{"id": 1}]}')
-    query.write_text('[]')
-    with pytest.raises(ValueError, match='file_name'):
-        SearchProtocol.from_coco(ann, query)
-    ann.write_text('{"images"')
-    with pytest.raises(ValueError, match='not valid json'):
-        SearchProtocol.from_coco(ann, query)
+    with pytest.raises(ValueError, match='all, cross, same'):
+        SearchProtocol.from_people(['a.jpg', 'b.jpg'], query, nobody, 'other')
+    with pytest.raises(ValueError, match='there is no query'):
+        SearchProtocol.from_people(['a.jpg'], [], nobody)
