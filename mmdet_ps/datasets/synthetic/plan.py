@@ -12,7 +12,17 @@ MIN_SCENES = 3
 _CROWD = (3, 4, 5, 6)
 _CROWD_SHARES = (0.25, 0.35, 0.25, 0.15)
 _LAYOUTS = ('cuhk_sysu', 'prw')
+_FEWEST_PEOPLE = 6
 _SMALLEST_TEST = 51
+_SMALLEST, _LARGEST = (160, 96), (4096, 4096)
+
+
+def most_identities(images: int) -> int:
+    """Most identities that can appear in at least ``MIN_SCENES`` scenes each."""
+    return int(0.8 * images * _CROWD[0] * (1 - STRANGERS)) // MIN_SCENES
+
+
+_SMALLEST_TRAIN = next(images for images in range(100) if most_identities(images) >= _FEWEST_PEOPLE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class Settings:
         identities: people with an identity, train and test together.
         width, height: of a picture, pixels.
         seed: everything follows from it.
+
+    Raises:
+        ValueError: with everything that cannot be met, and what would do.
     """
 
     layout: str
@@ -36,49 +49,62 @@ class Settings:
     seed: int
 
     def __post_init__(self):
+        wrong = []
         if self.layout not in _LAYOUTS:
-            raise ValueError(f'layout {self.layout!r}: must be one of {", ".join(_LAYOUTS)}')
-        if self.train_images < 4:
-            raise ValueError(f'--train-images {self.train_images}: at least 4 are needed')
+            wrong.append(f'layout {self.layout!r}: must be one of {", ".join(_LAYOUTS)}')
+        if self.train_images < _SMALLEST_TRAIN:
+            wrong.append(
+                f'--train-images {self.train_images}: at least {_SMALLEST_TRAIN} are needed, '
+                f'which hold {_FEWEST_PEOPLE} identities'
+            )
         if self.test_images < _SMALLEST_TEST:
-            raise ValueError(
+            wrong.append(
                 f'--test-images {self.test_images}: at least {_SMALLEST_TEST} are needed, '
                 'a query and its gallery of 50'
             )
         if self.seed < 0:
-            raise ValueError(f'--seed {self.seed}: must not be negative')
-        small, large = (160, 96), (4096, 4096)
-        if not (small[0] <= self.width <= large[0] and small[1] <= self.height <= large[1]):
-            raise ValueError(
-                f'--size {self.width}x{self.height}: must lie between {small[0]}x{small[1]} and '
-                f'{large[0]}x{large[1]}'
-            )
-        if not 0.75 <= self.width / self.height <= 4:
-            raise ValueError(
-                f'--size {self.width}x{self.height}: width must be 0.75 to 4 times the height'
-            )
-        train, test = self.split_identities()
-        for name, images, people in (
-            ('train', self.train_images, train),
-            ('test', self.test_images, test),
+            wrong.append(f'--seed {self.seed}: must not be negative')
+        size = f'--size {self.width}x{self.height}'
+        if not all(
+            low <= side <= high
+            for low, side, high in zip(_SMALLEST, (self.width, self.height), _LARGEST, strict=True)
         ):
-            most = most_identities(images)
-            if not 6 <= people <= most:
-                raise ValueError(
-                    f'--identities {self.identities}: gives {people} to the {images} {name} '
-                    f'images, which hold 6 to {most}; change --identities or --{name}-images'
-                )
+            wrong.append(
+                f'{size}: must lie between {_SMALLEST[0]}x{_SMALLEST[1]} and '
+                f'{_LARGEST[0]}x{_LARGEST[1]}'
+            )
+        elif not 0.75 <= self.width / self.height <= 4:
+            wrong.append(f'{size}: width must be 0.75 to 4 times the height')
+        # What the numbers of images allow, each at least the smallest.
+        images = max(self.train_images, _SMALLEST_TRAIN), max(self.test_images, _SMALLEST_TEST)
+        fitting = [
+            people for people in range(sum(images)) if _holds(images, _shares(images, people))
+        ]
+        if self.identities not in fitting:
+            allowed = f'{fitting[0]} to {fitting[-1]} fit' if fitting else 'no number fits'
+            wrong.append(
+                f'--identities {self.identities}: {allowed} into {images[0]} training and '
+                f'{images[1]} test images'
+            )
+        if wrong:
+            raise ValueError('; '.join(wrong))
 
     def split_identities(self) -> tuple[int, int]:
         """Numbers of train and test identities, in proportion to the pictures."""
-        total = self.train_images + self.test_images
-        train = round(self.identities * self.train_images / total)
-        return train, self.identities - train
+        return _shares((self.train_images, self.test_images), self.identities)
 
 
-def most_identities(images: int) -> int:
-    """Most identities that can appear in at least ``MIN_SCENES`` scenes each."""
-    return int(0.8 * images * _CROWD[0] * (1 - STRANGERS)) // MIN_SCENES
+def _shares(images: tuple[int, int], people: int) -> tuple[int, int]:
+    train = round(people * images[0] / sum(images))
+    return train, people - train
+
+
+def _holds(images: tuple[int, int], people: tuple[int, int]) -> bool:
+    """Whether the training and the test images hold so many identities each."""
+    return all(
+        _FEWEST_PEOPLE <= share <= most_identities(count)
+        for count, share in zip(images, people, strict=True)
+    )
 
 
 @dataclass(frozen=True)

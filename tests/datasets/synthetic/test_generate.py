@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmdet_ps.datasets.synthetic import Settings, make_dataset, plan_scenes
@@ -36,6 +37,35 @@ def test_another_seed_other_pictures(cuhk_sysu, small, tmp_path):
     assert not [
         name for name in first if name != 'annotation/pool.mat' and first[name] == second[name]
     ]
+
+
+def test_scenes_and_cameras_follow_the_seed_each(small, tmp_path, monkeypatch):
+    """Of two seeds: with the same cameras other scenes, with the same scenes other cameras."""
+
+    def pictures(seed, **replaced):
+        settings = replace(small, seed=seed)
+        identities, plans = plan_scenes(small)
+        with monkeypatch.context() as patch:
+            for name, value in replaced.items():
+                patch.setattr(module, name, value)
+            folder = tmp_path / f'{len(list(tmp_path.iterdir()))}'
+            (folder / 'Image' / 'SSM').mkdir(parents=True)
+            shown = [module._render(folder, settings, identities, plan) for plan in plans[:2]]
+        drawn = [path.read_bytes() for path in sorted((folder / 'Image' / 'SSM').iterdir())]
+        return [scene.boxes.tolist() for scene in shown], drawn
+
+    camera, render = module._camera, module.render_scene
+    boxes, drawn = pictures(3)
+    assert pictures(3) == (boxes, drawn)
+    other_scenes, _ = pictures(4, _camera=lambda seed, *rest: camera(3, *rest))
+    assert all(one != other for one, other in zip(boxes, other_scenes, strict=True))
+
+    def same_scene(seeds, *rest):
+        return render(np.random.SeedSequence(3, spawn_key=seeds.spawn_key), *rest)
+
+    assert pictures(3, render_scene=same_scene)[1] == drawn
+    _, other_light = pictures(4, render_scene=same_scene)
+    assert all(one != other for one, other in zip(drawn, other_light, strict=True))
 
 
 def test_layouts_show_the_same_pictures(cuhk_sysu, prw):
@@ -100,11 +130,41 @@ def test_force_replaces_what_was_made_here_and_nothing_else(small, tmp_path):
         (dict(width=2000), '--size 2000x96'),
         (dict(identities=1000), '--identities 1000'),
         (dict(identities=8), '--identities 8'),
+        (dict(train_images=10), '--train-images 10: at least 11 are needed'),
+        (dict(identities=1000), '--identities 1000: 15 to 44 fit into 30 training and 51 test'),
     ],
 )
 def test_settings_that_cannot_be_met(small, change, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         replace(small, **change)
+
+
+def test_all_that_cannot_be_met_is_said_at_once():
+    with pytest.raises(ValueError) as error:
+        Settings('market', 8, 20, 5, 64, 64, -1)
+    said = str(error.value)
+    for part in ('market', '--train-images 8', '--test-images 20', '--seed -1', '--size 64x64'):
+        assert part in said
+    # What is said would do does.
+    found = re.search(r'--identities 5: (\d+) to (\d+) fit into (\d+) .* (\d+) test', said)
+    fewest, most, train, test = map(int, found.groups())
+    for identities in (fewest, most):
+        Settings('prw', train, test, identities, 160, 96, 0)
+    for identities in (fewest - 1, most + 1):
+        with pytest.raises(ValueError, match=f'identities {identities}: {fewest} to {most} fit'):
+            Settings('prw', train, test, identities, 160, 96, 0)
+
+
+@pytest.mark.parametrize('train', [11, 12, 30, 480])
+@pytest.mark.parametrize('test', [51, 160, 5000])
+def test_an_advice_can_always_be_given(train, test):
+    with pytest.raises(ValueError, match=r'identities 0: (\d+) to (\d+) fit into') as error:
+        Settings('prw', train, test, 0, 160, 96, 0)
+    fewest, most = map(int, re.search(r': (\d+) to (\d+) fit', str(error.value)).groups())
+    assert 12 <= fewest <= most
+    for identities in (fewest, most):
+        settings = Settings('prw', train, test, identities, 160, 96, 0)
+        assert all(6 <= share for share in settings.split_identities())
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,22 @@ def test_cameras_are_fixed_and_differ():
             assert np.abs(first - second).max() > 8
 
 
+@pytest.mark.parametrize('index', range(6))
+def test_every_part_of_a_camera_follows_the_seed(index):
+    first, second = make_camera(0, index, 160, 96), make_camera(1, index, 160, 96)
+    for name in ('background', 'tint', 'horizon', 'slope', 'gamma', 'blur', 'noise'):
+        assert not np.array_equal(getattr(first, name), getattr(second, name)), name
+
+
+def test_scene_follows_its_seed():
+    rng = np.random.default_rng(4)
+    camera, wardrobes = make_camera(1, 0, 160, 96), [draw_wardrobe(rng) for _ in range(3)]
+    scenes = [render_scene(np.random.SeedSequence(seed), camera, wardrobes) for seed in (1, 1, 2)]
+    assert np.array_equal(scenes[0].picture, scenes[1].picture)
+    assert np.array_equal(scenes[0].boxes, scenes[1].boxes)
+    assert not np.array_equal(scenes[0].boxes, scenes[2].boxes)
+
+
 def test_scene_shows_everybody_where_the_boxes_say():
     rng = np.random.default_rng(4)
     camera = make_camera(1, 0, 320, 192)
