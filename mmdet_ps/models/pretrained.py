@@ -8,7 +8,6 @@ import re
 from http.client import HTTPException
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmcv.cnn import INITIALIZERS, PretrainedInit
 from mmcv.cnn.utils.weight_init import update_init_info
@@ -16,7 +15,7 @@ from mmcv.runner.checkpoint import get_external_models, get_torchvision_models
 from torch import Tensor, nn
 
 from mmdet_ps.core.checkpoints import listed, load_checkpoint_file, misfits, state_dict_of
-from mmdet_ps.core.results_io import PlainUnpickler, RefusedPickle
+from mmdet_ps.models.detectron2_pickle import read_arrays
 
 # What no ImageNet checkpoint has: offsets of deformable convolutions start at zero.
 _OWN_START = re.compile(r'(^|\.)(conv_offset\.(weight|bias)|num_batches_tracked)$')
@@ -57,25 +56,22 @@ def _from_detectron2(name: str) -> str:
     return f'{place}{conv.replace("conv", "bn") if norm else conv}.{leaf}'
 
 
-def from_detectron2(content: dict, path: Path) -> dict[str, Tensor]:
-    """Give the arrays of a detectron2 or Caffe2 backbone the names of mmdet.
+def from_detectron2(path: Path) -> dict[str, Tensor]:
+    """Read a detectron2 or Caffe2 backbone under the names of mmdet.
 
     Args:
-        content: Of the pickle, with its arrays under ``model`` or ``blobs``, or at its top.
-        path: Named in errors.
+        path: See `read_arrays`.
 
     Returns:
         Tensors by name. Where the file holds batch normalisation as scale and shift alone, mean
         and variance are those with which it does just that.
 
     Raises:
-        ValueError: Where there are no arrays.
+        ValueError: Where it cannot be read, or there are no arrays in it.
     """
-    arrays = content.get('model') or content.get('blobs') or content
     state = {
-        _from_detectron2(_from_caffe2(str(name))): torch.from_numpy(np.array(array))
-        for name, array in arrays.items()
-        if isinstance(array, np.ndarray)
+        _from_detectron2(_from_caffe2(name)): torch.from_numpy(array)
+        for name, array in read_arrays(path)
     }
     if not state:
         raise ValueError(f'{path}: no arrays in it, so no detectron2 backbone')
@@ -133,18 +129,7 @@ def read_backbone(name: str) -> dict[str, Tensor]:
         )
     if path.suffix != '.pkl':
         return state_dict_of(load_checkpoint_file(path), path)
-    try:
-        with open(path, 'rb') as stream:
-            content = PlainUnpickler(stream, encoding='latin1').load()
-    except RefusedPickle as error:
-        raise ValueError(
-            f'{path} asks for {error} while it is read: refused, since that can run code'
-        ) from None
-    except Exception as error:
-        raise ValueError(f'{path}: truncated or no detectron2 pickle ({error})') from None
-    if not isinstance(content, dict):
-        raise ValueError(f'{path}: no detectron2 pickle, it holds a {type(content).__name__}')
-    return from_detectron2(content, path)
+    return from_detectron2(path)
 
 
 @INITIALIZERS.register_module('Pretrained', force=True)
