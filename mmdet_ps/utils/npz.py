@@ -3,6 +3,7 @@
 import lzma
 import os
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -106,4 +107,8 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     if len(data) != count * dtype.itemsize:
         raise ValueError(f'{info.filename} is not as long as its shape {shape} says')
     array = np.frombuffer(bytearray(data), dtype, count) if count else np.zeros(0, dtype)
+    if dtype.kind == 'U' and count and dtype.itemsize:
+        letters = array.view(np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        if letters.max() > sys.maxunicode:
+            raise ValueError(f'{info.filename} holds what is no text')
     return array.reshape(shape, order='F' if fortran else 'C')

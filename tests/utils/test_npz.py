@@ -68,6 +68,18 @@ def test_objects_are_neither_written_nor_read(tmp_path):
         read_arrays(tmp_path / 'b.npz', 'make it')
 
 
+@pytest.mark.parametrize('order', '<>')
+def test_a_text_that_is_none_is_refused(tmp_path, order):
+    """NumPy hands such letters to Python, which fails with an error of the interpreter."""
+    letters = np.array([97, 0x110000, 98], f'{order}u4')
+    path = archive_of(tmp_path / 'a.npz', a=member(letters.view(f'{order}U1')))
+    with pytest.raises(ValueError, match='a.npy holds what is no text'):
+        read_arrays(path, 'make it')
+    last = np.array([97, 0x10FFFF, 98], f'{order}u4').view(f'{order}U1')
+    path = archive_of(tmp_path / 'a.npz', a=member(last))
+    assert read_arrays(path, 'make it')['a'].tolist() == ['a', chr(0x10FFFF), 'b']
+
+
 @pytest.mark.parametrize('shape', ['(3,)', '(10000000000000000,)', '(-1,)', '(2, 1e9)', '("a",)'])
 def test_a_stated_size_is_not_believed(tmp_path, shape):
     data = member(np.arange(2.0))
