@@ -18,8 +18,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', nargs='?', help='checkpoint file; not needed with --results')
-    parser.add_argument('--out', metavar='FILE.pkl', help='save the results')
-    parser.add_argument('--results', metavar='FILE.pkl', help='evaluate saved results instead')
+    parser.add_argument('--out', metavar='FILE.npz', help='save the results')
+    parser.add_argument('--results', metavar='FILE.npz', help='evaluate saved results instead')
     parser.add_argument('--json', metavar='FILE', help='write the numbers as json')
     parser.add_argument('--csv', metavar='FILE', help='write the numbers as a table')
     parser.add_argument(

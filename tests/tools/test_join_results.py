@@ -28,7 +28,7 @@ NAE = result([[40, 0, 50, 19], [0, 1, 10, 20], [0, 60, 10, 80]], 'roi_align', -n
 
 
 def join(monkeypatch, tmp_path, first, second, *arguments):
-    paths = [str(tmp_path / name) for name in ('a.pkl', 'b.pkl', 'out.pkl')]
+    paths = [str(tmp_path / name) for name in ('a.npz', 'b.npz', 'out.npz')]
     save_results(paths[0], first)
     save_results(paths[1], second)
     command = ['join_results.py', *paths[:2], '--out', paths[2], *arguments]
@@ -115,4 +115,4 @@ def test_match_against_the_plain_form(seed):
 def test_results_that_do_not_belong_together(monkeypatch, tmp_path, first, second, said):
     with pytest.raises(ValueError, match=said):
         join(monkeypatch, tmp_path, first, second)
-    assert not (tmp_path / 'out.pkl').exists()
+    assert not (tmp_path / 'out.npz').exists()

@@ -63,7 +63,7 @@ def searched(tmp_path_factory):
                 img_name=info['filename'],
             )
         )
-    file = folder / 'results.pkl'
+    file = folder / 'results.npz'
     save_results(file, results)
     return options, file
 
@@ -146,7 +146,7 @@ def test_wrong_use_of_the_picture(searched, tmp_path, capsys):
 
 def test_results_of_another_dataset_are_refused(searched, tmp_path, capsys):
     options, _ = searched
-    other = tmp_path / 'other.pkl'
+    other = tmp_path / 'other.npz'
     save_results(other, [dict(bboxes=np.zeros((0, 5)), feats={'alignps': np.zeros((0, 4))})])
     for tool, out in (
         ('analysis/yardsticks.py', ()),

@@ -97,7 +97,7 @@ def test_training_leaves_a_checkpoint_and_the_best_one(trained):
 
 
 def test_saved_results_evaluate_to_the_same_numbers(trained, tmp_path, capsys):
-    checkpoint, out = trained / 'run/latest.pth', tmp_path / 'results.pkl'
+    checkpoint, out = trained / 'run/latest.pth', tmp_path / 'results.npz'
     common = options(trained / 'data')
     call('test_ps.py', CONFIG, checkpoint, '--out', out, '--json', tmp_path / 'a.json', *common)
     assert 'mAP' in capsys.readouterr().out
@@ -109,7 +109,7 @@ def test_saved_results_evaluate_to_the_same_numbers(trained, tmp_path, capsys):
 
 
 def test_saved_results_need_no_pictures(trained, data, tmp_path, capsys):
-    out = tmp_path / 'results.pkl'
+    out = tmp_path / 'results.npz'
     call('test_ps.py', CONFIG, trained / 'run/latest.pth', '--out', out, *options(trained / 'data'))
     shutil.rmtree(data / 'pics')
     call('test_ps.py', CONFIG, '--results', out, *options(data))
@@ -123,7 +123,7 @@ def test_unwritable_outputs_are_found_before_the_test(tmp_path, capsys):
 
 
 def test_config_speaks_to_the_evaluator(trained, tmp_path):
-    out, numbers = tmp_path / 'results.pkl', tmp_path / 'a.json'
+    out, numbers = tmp_path / 'results.npz', tmp_path / 'a.json'
     said = dict(evaluation__class_weighted=True, evaluation__skip_repeated=True)
     common = options(trained / 'data', **said)
     checkpoint = trained / 'run/latest.pth'
@@ -140,7 +140,7 @@ def test_training_searches_with_the_queries_boxes(trained, tmp_path):
 
 def test_given_boxes_and_other_outputs(trained, tmp_path, capsys):
     checkpoint, common = trained / 'run/latest.pth', options(trained / 'data')
-    out = tmp_path / 'gt.pkl'
+    out = tmp_path / 'gt.npz'
     call(
         'test_ps.py', CONFIG, checkpoint, '--use-gt-boxes', '--query-feature', 'gt_box',
         '--out', out, '--csv', tmp_path / 'a.csv', '--save-ranking', tmp_path / 'r.npz', *common,
@@ -223,7 +223,7 @@ def test_missing_and_broken_checkpoint(trained, tmp_path, capsys):
 
 
 def test_results_of_another_dataset(trained, data, tmp_path, capsys):
-    out = tmp_path / 'results.pkl'
+    out = tmp_path / 'results.npz'
     call('test_ps.py', CONFIG, trained / 'run/latest.pth', '--out', out, *options(trained / 'data'))
     edit(data / 'train.json', lambda c: c['images'].pop())
     edit(data / 'train.json', lambda c: [c['annotations'].pop() for _ in range(3)])

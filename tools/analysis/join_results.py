@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('results', help='results whose boxes are kept (tools/test_ps.py --out)')
     parser.add_argument('other', help='results of the other model on the same pictures')
-    parser.add_argument('--out', metavar='FILE.pkl', required=True)
+    parser.add_argument('--out', metavar='FILE.npz', required=True)
     parser.add_argument(
         '--iou', type=float, default=0.5, help='overlap from which two boxes are one person'
     )

@@ -1,6 +1,6 @@
 """Draw ranked search results: a row a query, its best gallery boxes framed by right and wrong.
 
-From a results file (``tools/test_ps.py CONFIG CHECKPOINT --out FILE.pkl``) or from the rankings
+From a results file (``tools/test_ps.py CONFIG CHECKPOINT --out FILE.npz``) or from the rankings
 that ``tools/test_ps.py --save-ranking FILE.npz`` keeps; neither needs the model again.
 """
 
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file; its test set has the pictures')
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--results', metavar='FILE.pkl', help='saved results')
+    source.add_argument('--results', metavar='FILE.npz', help='saved results')
     source.add_argument('--ranking', metavar='FILE.npz', help='saved rankings')
     parser.add_argument('--out', metavar='FILE.png', type=Path, required=True)
     parser.add_argument(

@@ -1,6 +1,6 @@
 """Print a model's search numbers beside what its boxes reach without learned features.
 
-The results file is that of ``tools/test_ps.py CONFIG CHECKPOINT --out FILE.pkl``. With its
+The results file is that of ``tools/test_ps.py CONFIG CHECKPOINT --out FILE.npz``. With its
 ``--use-gt-boxes`` the yardsticks are measured on the annotated boxes, too.
 """
 
@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--results', metavar='FILE.pkl', required=True, help='saved results')
+    parser.add_argument('--results', metavar='FILE.npz', required=True, help='saved results')
     parser.add_argument('--json', metavar='FILE', help='write the numbers as json')
     parser.add_argument(
         '--seed', type=int, default=0, help='of the random features and the untrained network'
