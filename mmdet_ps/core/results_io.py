@@ -170,45 +170,46 @@ def _join(results: dict[int, Mapping[str, Any]], part: _Part, path: str) -> dict
 
 def _check(arrays: Mapping[str, np.ndarray], path: str) -> list[str] | None:
     """Check every array of a file, and return the names of the pictures."""
-
-    def refuse(what: str) -> ValueError:
-        return ValueError(f'{path}: no results file, {what}; {_CURE}')
-
-    features = _FOUND.feature_names(arrays)
-    parts = [_FOUND]
-    if _QUERIES.boxes in arrays or _QUERIES.feature_names(arrays):
-        parts.append(_QUERIES)
-    for part in parts:
-        needed = [part.counts, part.boxes, *(f'{part.prefix}{name}' for name in features)]
-        missing = [name for name in needed if name not in arrays]
-        if missing or not features:
-            raise refuse(f'{missing[0] if missing else "feats_NAME"} is missing')
-        if part.feature_names(arrays) != features:
-            raise refuse(f'{part.prefix}NAME and feats_NAME are not of the same features')
-        counts, boxes = arrays[part.counts], arrays[part.boxes]
-        total = len(boxes) if boxes.ndim else 0
-        if counts.ndim != 1 or counts.dtype.kind not in 'iu' or not len(counts):
-            raise refuse(f'{part.counts} must have a whole number for each picture')
-        if counts.min() < 0 or counts.max() > total or counts.sum() != total:
-            raise refuse(f'{part.counts} must add up to the {total} rows of {part.boxes}')
-        if boxes.ndim != 2 or boxes.dtype.kind != 'f' or boxes.shape[1] not in part.columns:
-            raise refuse(f'{part.boxes} is {boxes.dtype} of shape {boxes.shape}')
-        bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
-        if len(bad):
-            picture = np.searchsorted(np.cumsum(counts), bad[0], side='right')
-            raise refuse(f'{part.boxes} holds NaN or infinity in picture {picture}')
-        for name in needed[2:]:
-            feats = arrays[name]
-            if feats.ndim != 2 or feats.dtype.kind != 'f' or len(feats) != total:
-                raise refuse(f'{name} is {feats.dtype} of shape {feats.shape} for {total} boxes')
-    if len(parts) == 2 and len(arrays[_QUERIES.counts]) != len(arrays[_FOUND.counts]):
-        raise refuse('query_counts and counts are not of the same pictures')
-    names = arrays.get('names')
-    if names is None:
-        return None
-    if names.shape != arrays[_FOUND.counts].shape or names.dtype.kind != 'U':
-        raise refuse(f'names is {names.dtype} of shape {names.shape}')
+    try:
+        features = _FOUND.feature_names(arrays)
+        _check_part(arrays, _FOUND, features)
+        if _QUERIES.boxes in arrays or _QUERIES.feature_names(arrays):
+            _check_part(arrays, _QUERIES, features)
+            if len(arrays[_QUERIES.counts]) != len(arrays[_FOUND.counts]):
+                raise ValueError('query_counts and counts are not of the same pictures')
+        names = arrays.get('names')
+        if names is None:
+            return None
+        if names.shape != arrays[_FOUND.counts].shape or names.dtype.kind != 'U':
+            raise ValueError(f'names is {names.dtype} of shape {names.shape}')
+    except ValueError as error:
+        raise ValueError(f'{path}: no results file, {error}; {_CURE}') from None
     return names.tolist()
+
+
+def _check_part(arrays: Mapping[str, np.ndarray], part: _Part, features: list[str]) -> None:
+    feats = [f'{part.prefix}{name}' for name in features] or [f'{part.prefix}NAME']
+    missing = [name for name in (part.counts, part.boxes, *feats) if name not in arrays]
+    if missing:
+        raise ValueError(f'{missing[0]} is missing')
+    if part.feature_names(arrays) != features:
+        raise ValueError(f'{part.prefix}NAME and feats_NAME are not of the same features')
+    counts, boxes = arrays[part.counts], arrays[part.boxes]
+    if counts.ndim != 1 or counts.dtype.kind not in 'iu' or not len(counts):
+        raise ValueError(f'{part.counts} must have a whole number for each picture')
+    if boxes.ndim != 2 or boxes.dtype.kind != 'f' or boxes.shape[1] not in part.columns:
+        raise ValueError(f'{part.boxes} is {boxes.dtype} of shape {boxes.shape}')
+    # Each before their sum, which could overflow.
+    if counts.min() < 0 or counts.max() > len(boxes) or counts.sum() != len(boxes):
+        raise ValueError(f'{part.counts} must add up to the {len(boxes)} rows of {part.boxes}')
+    bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1))
+    if len(bad):
+        picture = np.searchsorted(np.cumsum(counts), bad[0], side='right')
+        raise ValueError(f'{part.boxes} holds NaN or infinity in picture {picture}')
+    for name in feats:
+        rows = arrays[name]
+        if rows.ndim != 2 or rows.dtype.kind != 'f' or len(rows) != len(boxes):
+            raise ValueError(f'{name} is {rows.dtype} of shape {rows.shape} for {len(boxes)} boxes')
 
 
 def _split(arrays: Mapping[str, np.ndarray], names: list[str] | None) -> list[Result]:

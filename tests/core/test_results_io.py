@@ -178,7 +178,7 @@ def test_other_results_are_not_written(tmp_path, results, said):
         (dict(boxes=np.ones((4, 4))), r'boxes is float64 of shape \(4, 4\)'),
         (dict(boxes=np.ones((4, 5), int)), 'boxes is int64'),
         (dict(boxes=np.ones(4)), r'boxes is float64 of shape \(4,\)'),
-        (dict(boxes=1.0), 'add up to the 0 rows'),
+        (dict(boxes=1.0), r'boxes is float64 of shape \(\)'),
         (dict(query_boxes=np.ones((2, 6))), r'query_boxes is float64 of shape \(2, 6\)'),
         (dict(query_boxes=np.full((2, 4), np.nan)), 'query_boxes holds NaN .* in picture 0'),
         (dict(feats_alignps=np.ones((3, 2))), r'feats_alignps is float64 of shape \(3, 2\) for 4'),

@@ -1,6 +1,7 @@
 """Joining results of two models, by hand and against the plain form."""
 
 import importlib.util
+import pickle
 import sys
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def result(boxes, name, feats, **more):
 ALIGNPS = result([[0, 0, 10, 20], [40, 0, 50, 20], [80, 0, 90, 20]], 'alignps', np.eye(3, 2))
 # The first two in the other order; nobody at 80.
 NAE = result([[40, 0, 50, 19], [0, 1, 10, 20], [0, 60, 10, 80]], 'roi_align', -np.eye(3, 2))
+
+BOX = np.array([[0, 0, 10, 20]], np.float32)
+ASKED = dict(query_boxes=BOX, query_feats=dict(alignps=np.ones((1, 2))))
+ASKED_NAE = dict(query_boxes=BOX, query_feats=dict(roi_align=np.ones((1, 2))))
+ASKED_ELSEWHERE = ASKED_NAE | dict(query_boxes=BOX + 2)
+ASKED_MORE = dict(query_boxes=np.repeat(BOX, 2, 0), query_feats=dict(roi_align=np.ones((2, 2))))
 
 
 def join(monkeypatch, tmp_path, first, second, *arguments):
@@ -69,11 +76,13 @@ def test_pictures_without_people(monkeypatch, tmp_path):
 
 
 def test_described_queries_are_joined(monkeypatch, tmp_path):
-    box = np.array([[0, 0, 10, 20]], np.float32)
-    first = ALIGNPS | dict(query_boxes=box, query_feats=dict(alignps=np.ones((1, 2))))
-    second = NAE | dict(query_boxes=box, query_feats=dict(roi_align=np.zeros((1, 2))))
-    (joined,) = join(monkeypatch, tmp_path, [first], [second])
-    assert list(joined['query_feats']) == ['alignps', 'roi_align']
+    second = NAE | dict(query_boxes=BOX + 0.5, query_feats=dict(roi_align=np.zeros((1, 2))))
+    (joined,) = join(monkeypatch, tmp_path, [ALIGNPS | ASKED], [second])
+    assert {name: feats.tolist() for name, feats in joined['query_feats'].items()} == {
+        'alignps': [[1, 1]],
+        'roi_align': [[0, 0]],
+    }
+    assert joined['query_boxes'].tolist() == BOX.tolist()
 
 
 def iou(a, b):
@@ -103,6 +112,27 @@ def test_match_against_the_plain_form(seed):
     assert tool.match(boxes, others, 0.3).tolist() == expected.tolist()
 
 
+def test_queries_that_one_model_alone_describes_are_left_out(monkeypatch, tmp_path):
+    for first, second in ((ASKED, {}), ({}, ASKED_NAE)):
+        (joined,) = join(monkeypatch, tmp_path, [ALIGNPS | first], [NAE | second])
+        assert set(joined) == {'bboxes', 'feats'}
+
+
+def test_a_pickle_needs_trust(monkeypatch, tmp_path, capsys):
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps([ALIGNPS]))
+    save_results(tmp_path / 'b.npz', [NAE])
+    command = ['x', str(tmp_path / 'a.pkl'), str(tmp_path / 'b.npz')]
+    monkeypatch.setattr(sys, 'argv', [*command, '--out', str(tmp_path / 'out.npz')])
+    with pytest.raises(ValueError, match='a.pkl: a pickle.*--trust'):
+        tool.main()
+    monkeypatch.setattr(sys, 'argv', [*command, '--out', str(tmp_path / 'out.npz'), '--trust'])
+    tool.main()
+    assert list(load_results(tmp_path / 'out.npz')[0]['feats']) == ['alignps', 'roi_align']
+    monkeypatch.setattr(sys, 'argv', [*command, '--out', str(tmp_path / 'out.pkl')])
+    with pytest.raises(ValueError, match='--out .*out.pkl'):
+        tool.main()
+
+
 @pytest.mark.parametrize(
     'first, second, said',
     [
@@ -110,6 +140,9 @@ def test_match_against_the_plain_form(seed):
         ([ALIGNPS], [ALIGNPS], "both have the feature 'alignps'"),
         ([ALIGNPS | dict(img_name='a')], [NAE | dict(img_name='b')], 'picture 0 is a in'),
         ([dict(bboxes=ALIGNPS['bboxes'])], [NAE], 'result 0 has no bboxes and feats'),
+        ([None], [NAE], 'no list with one dict an image'),
+        ([ALIGNPS | ASKED], [NAE | ASKED_ELSEWHERE], 'describe other query boxes'),
+        ([ALIGNPS | ASKED], [NAE | ASKED_MORE], 'describe other query boxes'),
     ],
 )
 def test_results_that_do_not_belong_together(monkeypatch, tmp_path, first, second, said):

@@ -29,6 +29,9 @@ def parse_args() -> argparse.Namespace:
         help='leave out a box that the other model has no partner of; by default it stays, with '
         'zeros in the place of the feature that is missing',
     )
+    parser.add_argument(
+        '--trust', action='store_true', help='read results files of your own that can run code'
+    )
     args = parser.parse_args()
     if not 0 < args.iou <= 1:
         parser.error(f'--iou {args.iou}: more than 0 and at most 1')
@@ -72,7 +75,7 @@ def join(result: Result, other: Result, partner: np.ndarray, drop_unmatched: boo
         drop_unmatched: Whether a box without partner is left out.
 
     Returns:
-        A result with the features of both.
+        A result with the features of both, and of the queries' boxes where both describe them.
     """
     kept = np.flatnonzero(partner >= 0) if drop_unmatched else np.arange(len(partner))
     partner = partner[kept]
@@ -83,6 +86,8 @@ def join(result: Result, other: Result, partner: np.ndarray, drop_unmatched: boo
     joined = {**result, 'bboxes': result['bboxes'][kept], 'feats': feats}
     if 'query_feats' in result and 'query_feats' in other:
         joined['query_feats'] = {**result['query_feats'], **other['query_feats']}
+    elif 'query_feats' in result:
+        del joined['query_boxes'], joined['query_feats']
     return joined
 
 
@@ -98,9 +103,6 @@ def check(results: list[Result], others: list[Result], paths: tuple[str, str]) -
             'test both models on the same dataset'
         )
     for i, pair in enumerate(zip(results, others, strict=True)):
-        for path, result in zip(paths, pair, strict=True):
-            if {'bboxes', 'feats'} - set(result):
-                raise ValueError(f'{path}: result {i} has no bboxes and feats; make it with --out')
         names = [result.get('img_name') for result in pair]
         if names[0] != names[1]:
             raise ValueError(
@@ -113,14 +115,23 @@ def check(results: list[Result], others: list[Result], paths: tuple[str, str]) -
                 f'{paths[0]} and {paths[1]} both have the feature {sorted(common)[0]!r}: '
                 'join models of two kinds, such as AlignPS and NAE'
             )
+        asked = [result['query_boxes'][:, :4] for result in pair if 'query_boxes' in result]
+        if len(asked) == 2 and not (
+            len(asked[0]) == len(asked[1]) and np.allclose(*asked, rtol=0, atol=1)
+        ):
+            raise ValueError(
+                f'picture {i}: {paths[0]} and {paths[1]} describe other query boxes: '
+                'test both models with the same galleries'
+            )
 
 
 def main() -> None:
     """Read, join and write."""
     args = parse_args()
-    from mmdet_ps.core.results_io import load_results, save_results
+    from mmdet_ps.core.results_io import check_out, load_results, save_results
 
-    results, others = load_results(args.results), load_results(args.other)
+    check_out(args.out)
+    results, others = (load_results(file, args.trust) for file in (args.results, args.other))
     check(results, others, (args.results, args.other))
     partners = [
         match(result['bboxes'], other['bboxes'], args.iou)

@@ -2,16 +2,8 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-import torch
-from mmcv import Config
-from mmdet.models import build_detector
-
-import mmdet_ps
-import mmdet_ps.models  # noqa: F401  registers the classes of the configs
-from mmdet_ps.core.checkpoints import load_checkpoint_file, state_dict_of
-from mmdet_ps.models.converters import Conversion, convert, recognise
-from mmdet_ps.models.converters.alignps_released import LAYOUTS
 from mmdet_ps.utils.cli import run_tool
 from mmdet_ps.utils.io import atomic_write
 
@@ -25,9 +17,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', metavar='OUT.pth', help='where to write the converted one')
     parser.add_argument(
         '--arch',
-        choices=('auto', *LAYOUTS),
+        metavar='LAYOUT',
         default='auto',
-        help='model and dataset; by default told from the names and shapes in the file',
+        help='model and dataset, alignps_cuhk say; by default told from names and shapes in the '
+        'file',
     )
     parser.add_argument(
         '--trust',
@@ -39,8 +32,8 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(done: Conversion) -> None:
-    """Say what became of every tensor that was not taken over as it is."""
+def report(done: Any) -> None:
+    """Say what became of every tensor (a `Conversion`) that was not taken over as it is."""
     renamed = {old: new for old, new in done.placed.items() if old != new}
     print(f'{len(done.placed)} tensors taken over, {len(renamed)} of them under a new name:')
     for old, new in renamed.items():
@@ -56,6 +49,18 @@ def report(done: Conversion) -> None:
 def main() -> None:
     """Convert one file."""
     args = parse_args()
+    import torch
+    from mmcv import Config
+    from mmdet.models import build_detector
+
+    import mmdet_ps
+    import mmdet_ps.models  # noqa: F401  registers the classes of the configs
+    from mmdet_ps.models.converters import convert, recognise
+    from mmdet_ps.models.converters.alignps_released import LAYOUTS
+    from mmdet_ps.core.checkpoints import load_checkpoint_file, state_dict_of
+
+    if args.arch not in ('auto', *LAYOUTS):
+        raise ValueError(f'--arch {args.arch}: give one of auto, {", ".join(LAYOUTS)}')
     if Path(args.out).exists() and not args.force:
         raise ValueError(f'{args.out} exists: give another name, or --force to replace it')
     content = load_checkpoint_file(args.source, args.trust)
