@@ -2,15 +2,8 @@
 
 import argparse
 
-from mmcv import DictAction
-
-from mmdet_ps.core.evaluation import SearchOptions
-from mmdet_ps.utils.cli import run_tool
-
-
-def gallery_size(text: str) -> int | str:
-    """Read a gallery size: a number, or a word such as ``all``."""
-    return int(text) if text.isdigit() else text
+from mmdet_ps.core.search_arguments import add_search_options, read_search_options
+from mmdet_ps.utils.cli import add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,37 +19,16 @@ def parse_args() -> argparse.Namespace:
         '--save-ranking', metavar='FILE.npz', help='write AP, ranks and top-10 boxes of each query'
     )
     parser.add_argument(
-        '--gallery-sizes',
-        nargs='+',
-        type=gallery_size,
-        metavar='SIZE',
-        help="50 ... 4000 or 'all' (CUHK-SYSU); 'all', 'cross', 'same' camera (PRW)",
-    )
-    parser.add_argument('--score-thr', type=float, help='detections below it are left out')
-    parser.add_argument(
-        '--query-feature',
-        choices=['nearest', 'gt_box'],
-        help="the query's feature: of the detection nearest to its box (default), or of the box",
-    )
-    parser.add_argument(
         '--use-gt-boxes',
         action='store_true',
         help='describe annotated boxes instead of detecting: the upper bound',
     )
     parser.add_argument(
-        '--class-weighted', action='store_true', help='weight similarities by detection scores'
-    )
-    parser.add_argument(
-        '--skip-repeated', action='store_true', help='leave repeated gallery pictures out'
-    )
-    parser.add_argument(
-        '--cbgm', nargs=2, type=int, metavar=('K1', 'K2'), help='re-rank by graph matching'
-    )
-    parser.add_argument(
         '--trust', action='store_true', help='read files of your own that can run code'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    add_search_options(parser)
+    add_cfg_options(parser)
     args = parser.parse_args()
     if (args.checkpoint is None) == (args.results is None):
         parser.error('give a checkpoint to test, or --results FILE to evaluate; not both')
@@ -65,31 +37,18 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def search_options(args: argparse.Namespace, evaluation: dict) -> SearchOptions:
-    """Join the config's evaluation settings with those of the command line, which win."""
-    return SearchOptions.of_config(
-        evaluation,
-        score_thr=args.score_thr,
-        query_feature=args.query_feature,
-        class_weighted=args.class_weighted or None,
-        skip_repeated=args.skip_repeated or None,
-        cbgm=args.cbgm and dict(k1=args.cbgm[0], k2=args.cbgm[1]),
-    )
-
-
 def main() -> None:
     """Test as the command line says."""
     args = parse_args()
     from mmdet_ps.apis import build_test_set, init_processes, load_config, load_model, run_model
     from mmdet_ps.core.evaluation import format_table, write_csv, write_json
-    from mmdet_ps.core.results_io import load_results, save_results
+    from mmdet_ps.core.results_io import check_out, load_results, save_results
     from mmdet_ps.utils.io import check_writable
 
+    check_out(args.out)
     check_writable(args.out, args.json, args.csv, args.save_ranking)
     cfg = load_config(args.config, args.cfg_options)
-    evaluation = cfg.get('evaluation', {})
-    options = search_options(args, evaluation)
-    gallery_sizes = args.gallery_sizes or evaluation.get('gallery_sizes')
+    options, gallery_sizes = read_search_options(args, cfg.get('evaluation'))
     if args.results:
         dataset = build_test_set(cfg, check_pictures=False)
         results = load_results(args.results, trust=args.trust)

@@ -124,6 +124,7 @@ def measure_yardsticks(
     dataset: Any,
     results: Sequence[Mapping[str, Any]],
     options: SearchOptions,
+    gallery_sizes: Any = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Search numbers of a model and of the three yardsticks on its boxes.
@@ -132,7 +133,9 @@ def measure_yardsticks(
         cfg: config of the model.
         dataset: test set, as ``build_test_set`` gives it.
         results: one dict a picture, as the detectors return them.
-        options: how the search is evaluated.
+        options: how the search is evaluated, the model's and the yardsticks' alike. With
+            ``query_feature='gt_box'`` the yardsticks describe the ``query_boxes`` of the results.
+        gallery_sizes: galleries to search; None for the dataset's own.
         seed: of the random features and of the untrained network.
 
     Returns:
@@ -141,22 +144,38 @@ def measure_yardsticks(
 
     Raises:
         ValueError: where the results do not belong to the dataset.
+        KeyError: where they have no boxes of the queries and ``options`` needs them.
         PictureError: where a picture is broken.
     """
-    report = dataset.report(results, options, 'search')
-    boxes = [np.asarray(result['bboxes'], np.float32).reshape(-1, 5) for result in results]
+    report = dataset.report(results, options, 'search', gallery_sizes)
+    # The queries' boxes follow the people's, and are described with them.
+    boxes = [
+        np.concatenate([r['bboxes'][:, :4], r['query_boxes'][:, :4]])
+        if 'query_boxes' in r
+        else r['bboxes'][:, :4]
+        for r in results
+    ]
     paths = [Path(dataset.img_prefix or '', info['filename']) for info in dataset.data_infos]
     feats = {
         RANDOM: [{RANDOM: row} for row in random_feats([len(found) for found in boxes], seed)],
         COLOUR: [{COLOUR: row} for row in colour_feats(paths, boxes)],
-        UNTRAINED: describe_boxes(cfg, None, [found[:, :4] for found in boxes], seed),
+        UNTRAINED: describe_boxes(cfg, None, boxes, seed),
     }
     for name, described in feats.items():
-        own = [dict(bboxes=found, feats=row) for found, row in zip(boxes, described, strict=True)]
-        rows = dataset.report(own, options, 'search')['search']
+        own = [_with_feats(result, rows) for result, rows in zip(results, described, strict=True)]
+        rows = dataset.report(own, options, 'search', gallery_sizes)['search']
         last = {row['protocol']: dict(row, feature=name) for row in rows}
         report['search'] += last.values()
     return report
+
+
+def _with_feats(result: Mapping[str, Any], rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A result with the features of its boxes, and behind them of its query boxes, replaced."""
+    n = len(result['bboxes'])
+    replaced = dict(result, feats={name: row[:n] for name, row in rows.items()})
+    if 'query_boxes' in result:
+        replaced['query_feats'] = {name: row[n:] for name, row in rows.items()}
+    return replaced
 
 
 __all__ = [

@@ -6,9 +6,8 @@ The results file is that of ``tools/test_ps.py CONFIG CHECKPOINT --out FILE.npz`
 
 import argparse
 
-from mmcv import DictAction
-
-from mmdet_ps.utils.cli import run_tool
+from mmdet_ps.core.search_arguments import add_search_options, read_search_options
+from mmdet_ps.utils.cli import add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,11 +19,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='of the random features and the untrained network'
     )
-    parser.add_argument('--score-thr', type=float, help='detections below it are left out')
     parser.add_argument(
         '--trust', action='store_true', help='read a results file of your own that can run code'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_search_options(parser)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -32,16 +31,18 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     from mmdet_ps.apis import build_test_set, load_config
-    from mmdet_ps.core.evaluation import SearchOptions, format_table, write_json
+    from mmdet_ps.core.evaluation import format_table, write_json
     from mmdet_ps.core.results_io import load_results
     from mmdet_ps.reproduce.yardsticks import measure_yardsticks
     from mmdet_ps.utils.io import check_writable
 
     check_writable(args.json)
     cfg = load_config(args.config, args.cfg_options)
-    options = SearchOptions.of_config(cfg.get('evaluation', {}), score_thr=args.score_thr)
+    options, gallery_sizes = read_search_options(args, cfg.get('evaluation'))
     results = load_results(args.results, trust=args.trust)
-    report = measure_yardsticks(cfg, build_test_set(cfg), results, options, args.seed)
+    report = measure_yardsticks(
+        cfg, build_test_set(cfg), results, options, gallery_sizes, args.seed
+    )
     print(f'\n{format_table(report)}')
     if args.json:
         write_json(report, args.json)
