@@ -8,11 +8,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import cv2
-from mmcv import DictAction
-
-from mmdet_ps.utils.cli import run_tool
-from mmdet_ps.utils.io import atomic_write
+from mmdet_ps.core.search_arguments import (
+    add_search_options,
+    given_search_options,
+    read_search_options,
+)
+from mmdet_ps.utils.cli import add_cfg_options, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,21 +30,32 @@ def parse_args() -> argparse.Namespace:
         help='how many, evenly spread over the protocol; or which, as 3,17,40 ("3," for one)',
     )
     parser.add_argument('--topk', type=int, default=5, help='boxes a query, 1 to 10')
+    parser.add_argument(
+        '--show',
+        nargs='+',
+        default=[],
+        choices=['names', 'scores', 'missed'],
+        help='names of the pictures, detection scores, people to find that are not among the boxes',
+    )
     parser.add_argument('--feature', help='of a model with several; their concatenation otherwise')
     parser.add_argument('--protocol', help='of several; the first otherwise')
-    parser.add_argument('--score-thr', type=float, help='detections below it are left out')
     parser.add_argument(
         '--trust', action='store_true', help='read a results file of your own that can run code'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
-    return parser.parse_args()
+    add_search_options(parser)
+    add_cfg_options(parser)
+    args = parser.parse_args()
+    given = given_search_options(args)
+    if args.ranking and given:
+        parser.error(f'{given[0]} needs --results: saved rankings are what they are')
+    return args
 
 
 def parse_queries(text: str) -> int | list[int]:
     """'6' to 6, '3,17' to [3, 17], '3,' to [3]."""
     parts = [part.strip() for part in text.split(',')]
     numbers = [part for part in parts if part]
-    if not numbers or not all(part.isdigit() for part in numbers):
+    if not numbers or not all(part.isdecimal() for part in numbers):
         raise ValueError(f'--queries {text}: give a number, or indices as 3,17,40')
     return int(parts[0]) if len(parts) == 1 else [int(part) for part in numbers]
 
@@ -72,24 +84,28 @@ def main() -> None:
     """Draw the picture."""
     args = parse_args()
     from mmdet_ps.apis import build_test_set, load_config
-    from mmdet_ps.core.evaluation import SearchOptions, load_rankings
+    from mmdet_ps.core.evaluation import load_rankings
     from mmdet_ps.core.results_io import load_results
-    from mmdet_ps.core.visualization.search_picture import choose_queries, draw_search
+    from mmdet_ps.core.visualization import (
+        check_picture_name,
+        choose_queries,
+        search_sheet,
+        write_picture,
+    )
     from mmdet_ps.utils.pictures import decode_picture
 
     queries = parse_queries(args.queries)
-    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
-        raise ValueError(f'--out {args.out}: must end in .png or .jpg')
+    check_picture_name(args.out)
     cfg = load_config(args.config, args.cfg_options)
+    options, gallery_sizes = read_search_options(args, cfg.get('evaluation'))
     dataset = build_test_set(cfg)
     if args.ranking:
         rankings = load_rankings(args.ranking)
     else:
-        options = SearchOptions.of_config(cfg.get('evaluation', {}), score_thr=args.score_thr)
         results = load_results(args.results, trust=args.trust)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, 'ranking.npz')
-            dataset.report(results, options, 'search', ranking_file=file)
+            dataset.report(results, options, 'search', gallery_sizes, ranking_file=file)
             rankings = load_rankings(file)
     ranking = choose_ranking(rankings, args.feature, args.protocol)
 
@@ -98,10 +114,7 @@ def main() -> None:
         return decode_picture(path.read_bytes(), str(path))
 
     chosen = choose_queries(len(ranking.ap), queries)
-    sheet = draw_search(ranking, chosen, read, args.topk)
-    encoded = cv2.imencode(args.out.suffix, sheet)[1]
-    with atomic_write(args.out) as stream:
-        stream.write(encoded.tobytes())
+    write_picture(args.out, search_sheet(ranking, chosen, args.topk, args.show), read)
     print(f'{args.out}: {len(chosen)} queries of {ranking.protocol}, {ranking.feature}')
 
 

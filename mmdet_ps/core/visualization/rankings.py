@@ -1,22 +1,17 @@
-"""A picture of ranked search results: a row a query, the best gallery boxes beside it.
+"""Pictures of ranked search results: a row a query, the best gallery boxes beside it."""
 
-Pictures are (H, W, 3) uint8, blue, green, red; boxes x1 y1 x2 y2 in pixels.
-"""
+from collections.abc import Collection, Sequence
 
-from collections.abc import Callable, Sequence
-
-import cv2
 import numpy as np
 
 from ..evaluation import Ranking
+from ..evaluation.boxes import match_threshold, paired_iou
+from .sheet import FAINT, INK, Cell, Sheet
 
-QUERY, RIGHT, WRONG = (200, 120, 30), (60, 160, 30), (45, 45, 215)
-_PAPER, _INK, _FAINT, _OUTSIDE = (255, 255, 255), (40, 40, 40), (120, 120, 120), (225, 225, 225)
-_CELL = (150, 230)
-_GAP, _LINE, _HEAD = 12, 20, 44
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-# The box's share of its cell; the rest is context.
-_SHARE = 0.72
+QUERY, RIGHT, WRONG, MISSED = (200, 120, 30), (60, 160, 30), (45, 45, 215), (0, 140, 235)
+SHOW = ('names', 'scores', 'missed')
+# Cells of missed people at the end of a row.
+_MOST_MISSED = 3
 
 
 def choose_queries(count: int, asked: int | Sequence[int]) -> list[int]:
@@ -35,87 +30,115 @@ def choose_queries(count: int, asked: int | Sequence[int]) -> list[int]:
     return list(asked)
 
 
-def _crop(picture: np.ndarray, box: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """The surroundings of a box, framed in ``colour``, in a cell's size."""
-    width, height = _CELL
-    x1, y1, x2, y2 = (float(value) for value in box[:4])
-    scale = _SHARE * min(width / max(x2 - x1, 1.0), height / max(y2 - y1, 1.0))
-    corner = np.array([(x1 + x2 - width / scale) / 2, (y1 + y2 - height / scale) / 2])
-    matrix = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
-    smaller = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    cell = cv2.warpAffine(picture, matrix, _CELL, flags=smaller, borderValue=_OUTSIDE)
-    ends = (np.array([[x1, y1], [x2, y2]]) - corner) * scale
-    (left, top), (right, bottom) = ends.round().astype(int).tolist()
-    cv2.rectangle(cell, (left, top), (right, bottom), colour, 2, cv2.LINE_AA)
-    cv2.rectangle(cell, (0, 0), (width - 1, height - 1), colour, 6)
-    return cell
-
-
-def _write(sheet: np.ndarray, text: str, x: int, y: int, colour=_INK, size: float = 0.5) -> None:
-    cv2.putText(sheet, text, (x, y), _FONT, size, colour, 1, cv2.LINE_AA)
-
-
-def _legend(sheet: np.ndarray, topk: int, title: str) -> None:
-    x = _GAP
-    _write(sheet, title, x, 18, _INK, 0.55)
-    entries = [('query', QUERY), ('right person', RIGHT), ('wrong', WRONG)]
-    for text, colour in entries:
-        cv2.rectangle(sheet, (x, 26), (x + 12, 38), colour, -1)
-        _write(sheet, text, x + 18, 37, _INK, 0.45)
-        x += 36 + cv2.getTextSize(text, _FONT, 0.45, 1)[0][0]
-    _write(sheet, f'ranks 1 - {topk}, number: cosine similarity', x, 37, _FAINT, 0.45)
-
-
-def draw_search(
+def search_sheet(
     ranking: Ranking,
     queries: Sequence[int],
-    read: Callable[[str], np.ndarray],
     topk: int = 5,
+    show: Collection[str] = (),
     title: str = '',
-) -> np.ndarray:
-    """Draw the best boxes of some queries.
+) -> Sheet:
+    """Lay out the best boxes of some queries.
 
     Args:
         ranking: what was found; see ``load_rankings``.
         queries: indices of the queries to draw, a row each.
-        read: gives a picture by the name that the ranking uses.
         topk: boxes a query, at most the 10 that a ranking holds.
+        show: ``names`` of the pictures, detection ``scores``, and the people that were ``missed``:
+            those to be found that are not among the boxes shown, with the rank of their detection.
         title: written above.
 
     Returns:
-        The picture.
+        The sheet, of which nothing is drawn yet.
 
     Raises:
         ValueError: for ``topk`` outside 1 to 10.
     """
-    if not 1 <= topk <= ranking.top_sims.shape[1]:
-        raise ValueError(f'--topk {topk}: must be 1 to {ranking.top_sims.shape[1]}')
-    width, height = _CELL
-    row = _GAP + 2 * _LINE + height
-    shape = (_HEAD + len(queries) * row + _GAP, _GAP + (topk + 1) * (width + _GAP) + _GAP, 3)
-    sheet = np.full(shape, _PAPER, np.uint8)
-    _legend(sheet, topk, title or f'search results, {ranking.feature}, {ranking.protocol}')
-    for place, query in enumerate(queries):
-        y = _HEAD + place * row + _GAP
-        name = str(ranking.image_names[ranking.query_images[query]])
-        truths = int(ranking.gt_indptr[query + 1] - ranking.gt_indptr[query])
-        label = f'query {query}: AP {100 * ranking.ap[query]:.0f} %'
-        _write(sheet, label, _GAP, y + 14)
-        _write(sheet, f'{truths} to find', _GAP, y + 14 + _LINE, _FAINT, 0.45)
-        _put(sheet, _crop(read(name), ranking.query_boxes[query], QUERY), _GAP, y + 2 * _LINE)
-        for k in range(topk):
-            x = 2 * _GAP + (k + 1) * (width + _GAP)
-            image = int(ranking.top_images[query, k])
-            if image < 0:
-                _write(sheet, 'nobody', x, y + 14 + _LINE, _FAINT)
-                continue
-            colour = RIGHT if ranking.top_right[query, k] else WRONG
-            text = f'{k + 1}: {ranking.top_sims[query, k]:.2f}'
-            _write(sheet, text, x, y + 14 + _LINE, colour)
-            found = read(str(ranking.image_names[image]))
-            _put(sheet, _crop(found, ranking.top_boxes[query, k], colour), x, y + 2 * _LINE)
-    return sheet
+    most = ranking.top_sims.shape[1]
+    if not 1 <= topk <= most:
+        raise ValueError(f'--topk {topk}: must be 1 to {most}')
+    legend = [
+        ('query', QUERY),
+        ('right person', RIGHT),
+        ('wrong', WRONG),
+        ('wrong and "again": a second box of a person found with another', WRONG),
+        (f'ranks 1 - {topk}, number: {ranking.similarity}', None),
+    ]
+    if 'missed' in show:
+        legend.insert(4, ('missed: to be found, not among these', MISSED))
+    rows: list[list[Cell | None]] = []
+    for query in queries:
+        row: list[Cell | None] = [_query_cell(ranking, query, 'names' in show)]
+        row += [_hit_cell(ranking, query, k, show) for k in range(topk)]
+        if 'missed' in show:
+            row += _missed_cells(ranking, query, topk, 'names' in show)
+        rows.append(row)
+    title = title or f'search results, {ranking.feature}, {ranking.protocol}'
+    return Sheet(title, legend, rows)
 
 
-def _put(sheet: np.ndarray, cell: np.ndarray, x: int, y: int) -> None:
-    sheet[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
+def _truths(ranking: Ranking, query: int) -> slice:
+    return slice(int(ranking.gt_indptr[query]), int(ranking.gt_indptr[query + 1]))
+
+
+def _name(ranking: Ranking, image: int) -> str:
+    return str(ranking.image_names[image])
+
+
+def _query_cell(ranking: Ranking, query: int, named: bool) -> Cell:
+    name = _name(ranking, ranking.query_images[query])
+    part = _truths(ranking, query)
+    lines = [
+        (f'query {query}', INK),
+        (f'AP {100 * ranking.ap[query]:.0f} %, {part.stop - part.start} to find', FAINT),
+    ]
+    if named:
+        lines.append((name, FAINT))
+    return Cell(lines, name, ranking.query_boxes[query], QUERY)
+
+
+def _hit_cell(ranking: Ranking, query: int, k: int, show: Collection[str]) -> Cell:
+    image = int(ranking.top_images[query, k])
+    if image < 0:
+        return Cell([('nobody', FAINT)])
+    name, box = _name(ranking, image), ranking.top_boxes[query, k]
+    right = bool(ranking.top_right[query, k])
+    colour = RIGHT if right else WRONG
+    again = not right and is_second_box(ranking, query, k)
+    lines = [(f'{k + 1}: {ranking.top_sims[query, k]:.2f}{" again" if again else ""}', colour)]
+    if 'scores' in show:
+        lines.append((f'score {box[4]:.2f}', FAINT))
+    if 'names' in show:
+        lines.append((name, FAINT))
+    return Cell(lines, name, box, colour)
+
+
+def is_second_box(ranking: Ranking, query: int, k: int) -> bool:
+    """Whether a wrong box is on the person after all, who was found with another box there.
+
+    In each picture one detection counts, and every other is wrong, on whomever it is.
+    """
+    part = _truths(ranking, query)
+    there = ranking.gt_images[part] == ranking.top_images[query, k]
+    truths = ranking.gt_boxes[part][there & (ranking.gt_ranks[part] >= 0)]
+    if not len(truths):
+        return False
+    box = np.repeat(ranking.top_boxes[query, k, None, :4], len(truths), axis=0)
+    return bool((paired_iou(box, truths) >= match_threshold(truths)).any())
+
+
+def _missed_cells(ranking: Ranking, query: int, topk: int, named: bool) -> list[Cell | None]:
+    part = _truths(ranking, query)
+    ranks = ranking.gt_ranks[part]
+    # Those with a rank first, then those without a detection.
+    order = np.lexsort((ranks, ranks < 0))
+    missed = [int(i) + part.start for i in order if not 0 <= ranks[i] < topk]
+    cells: list[Cell | None] = []
+    for i in missed[:_MOST_MISSED]:
+        name, rank = _name(ranking, ranking.gt_images[i]), int(ranking.gt_ranks[i])
+        lines = [(f'missed: {f"rank {rank + 1}" if rank >= 0 else "no box"}', MISSED)]
+        if len(cells) == _MOST_MISSED - 1 and len(missed) > _MOST_MISSED:
+            lines.insert(0, (f'{len(missed) - _MOST_MISSED} more missed', MISSED))
+        if named:
+            lines.append((name, FAINT))
+        cells.append(Cell(lines, name, ranking.gt_boxes[i], MISSED))
+    return cells + [None] * (_MOST_MISSED - len(cells))
