@@ -199,8 +199,9 @@ def _taken(kind: type) -> set[str]:
     for base in kind.__mro__:
         if '__init__' not in vars(base) or base is object:
             continue
-        names |= _arguments(base.__init__)
-        parameters = inspect.signature(base.__init__).parameters.values()
+        start = vars(base)['__init__']
+        names |= _arguments(start)
+        parameters = inspect.signature(start).parameters.values()
         if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
             break
     return names | (
@@ -228,9 +229,10 @@ def _words_of(kind: type) -> set[str]:
         return set()
     module = sys.modules[kind.__module__]
     words = set(re.findall(r'[A-Za-z]\w*', inspect.getsource(module)))
-    used = [value for value in vars(module).values() if inspect.isclass(value)]
+    used: list[Any] = [value for value in vars(module).values() if inspect.isclass(value)]
     used += [found for word in words for _, found in _classes(word)]
-    return {word for word in words if word[0].islower()}.union(*map(_taken, used))
+    taken = set().union(*(_taken(other) for other in used))
+    return {word for word in words if word[0].islower()} | taken
 
 
 def _hook(content: dict[str, Any], section: str, suffix: str) -> set[str]:
@@ -251,8 +253,8 @@ def _evaluation(content: dict[str, Any]) -> set[str]:
     """List what the hook takes, and the dataset that it evaluates."""
     val = content['data'].get('val')
     options = {field.name for field in fields(SearchOptions)}
-    evaluated = [kind.evaluate for _, kind in _classes(val.get('type') if val else None)]
-    own = set().union(*map(_arguments, evaluated)) - {'results', 'logger'}
+    kinds: list[Any] = [kind for _, kind in _classes(val.get('type') if val else None)]
+    own = set().union(*(_arguments(kind.evaluate) for kind in kinds)) - {'results', 'logger'}
     return (_taken(EvalHook) - {'dataloader', 'test_fn'}) | own | options
 
 

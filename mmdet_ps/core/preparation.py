@@ -64,7 +64,7 @@ def choose_checkpoint(cfg: Config, trust: bool = False) -> None:
     if rank == 0:
         remove_leftovers(cfg.work_dir)
         newest = newest_checkpoint(cfg.work_dir)
-        found = [newest and str(newest)]
+        found = [str(newest) if newest else None]
     if world_size > 1:
         dist.broadcast_object_list(found)
     cfg.resume_from = found[0]

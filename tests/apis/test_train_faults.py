@@ -305,3 +305,35 @@ def test_precision_that_cannot_be(data, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match='fp16 needs a GPU; bf16=True'):
             choose_precision(cfg)
+
+
+@pytest.mark.parametrize(
+    'option, error',
+    [
+        (dict(evaluation__cbgm=3), ValueError),
+        (dict(evaluation__score_thr='high'), ValueError),
+        (dict(evaluation__query_features='gt_box'), KeyError),
+        (dict(data__train__max_corupt=3), KeyError),
+    ],
+)
+@pytest.mark.parametrize('validate', [True, False])
+def test_bad_options_end_before_anything_runs(data, tmp_path, option, error, validate):
+    """In a config that a user's own code has put together, too."""
+    (name,) = option
+    with pytest.raises(error, match=name.split('__')[-1]):
+        train(tiny_config(data, tmp_path / 'run', **option), seed=0, validate=validate)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_protocol_that_is_missing_ends_before_the_first_epoch(data, tmp_path):
+    cfg = tiny_config(data, tmp_path / 'run', evaluation__gallery_sizes=[4000])
+    with pytest.raises((ValueError, KeyError, FileNotFoundError), match='4000'):
+        train(cfg, seed=0)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_config_of_the_caller_stays_as_it_is(data, tmp_path):
+    cfg = tiny_config(data, tmp_path, runner__max_epochs=1)
+    before = cfg.pretty_text
+    train(cfg, seed=0, validate=False)
+    assert cfg.pretty_text == before

@@ -4,17 +4,20 @@ import os
 import random
 import signal
 import time
+from functools import wraps
 
+import numpy as np
 import pytest
 import torch
 from mmcv.runner import HOOKS, Hook, get_dist_info
 
-from mmdet_ps.apis import train
+from mmdet_ps.apis import build_test_set, load_model, run_model, train
 from mmdet_ps.core.checkpoints import newest_checkpoint, read_meta
 from mmdet_ps.core.runner import TrainingStopped
+from mmdet_ps.datasets import PersonSearchDataset
 
 from ..core.processes import gathered, start
-from .tiny_run import same, state_of, tiny_config, write_data
+from .tiny_run import NUM_PICTURES, same, state_of, tiny_config, write_data
 
 pytestmark = pytest.mark.slow
 KILLS = 10
@@ -126,3 +129,39 @@ def test_two_processes(data, tmp_path):
             # The running statistics of batch norm are each process's own.
             if 'running_' not in name:
                 assert torch.equal(value, states[1][name]), name
+
+
+def searching(data, work_dir):
+    """A config under which a network that has hardly learned finds somebody."""
+    cfg = tiny_config(data, work_dir, data__samples_per_gpu=1, runner__max_epochs=1)
+    cfg.evaluation.update(interval=1, query_feature='gt_box', score_thr=0.0)
+    cfg.model.test_cfg.score_thr = 0.0
+    return cfg
+
+
+def search_on_rank(data, work_dir):
+    """What is evaluated after the epoch on this process, if anything is."""
+    found = []
+
+    @wraps(PersonSearchDataset.evaluate)
+    def evaluate(dataset, results, **kwargs):
+        found.extend(results)
+        return dict(mAP=0.5)
+
+    PersonSearchDataset.evaluate = evaluate
+    train(searching(data, work_dir), 'pytorch', seed=3)
+    return found
+
+
+def test_two_processes_search_during_training(data, tmp_path):
+    """What they find together is what one process finds with the weights that they saved."""
+    found, nothing = gathered(tmp_path / 'a', 2, search_on_rank, data, tmp_path / 'run')
+    assert nothing == []
+    cfg = searching(data, tmp_path / 'run')
+    model = load_model(cfg, str(tmp_path / 'run/best_mAP_epoch_1.pth'))
+    expected = run_model(model, build_test_set(cfg, query_boxes=True), cfg)
+    assert len(found) == len(expected) == NUM_PICTURES
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours['bboxes'], theirs['bboxes'], rtol=1e-4, atol=1e-4)
+        assert ours['query_feats'].keys() == theirs['query_feats'].keys()
+    assert [len(result['query_boxes']) for result in found] == [1] + [0] * 9

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from mmdet_ps.core.results_io import load_results
+from mmdet_ps.utils.cli import STOPPED_EARLY
 
+from ..apis import test_train_resume  # noqa: F401  registers TermAt
 from ..apis.tiny_run import CONFIG, write_data
 
 TOOLS = Path(__file__).parents[2] / 'tools'
@@ -153,6 +155,48 @@ def test_given_boxes_and_other_outputs(trained, tmp_path, capsys):
     assert (tmp_path / 'a.csv').read_text().startswith('protocol,feature,mAP')
     assert (tmp_path / 'r.npz').is_file()
     assert 'recall 100.00' in capsys.readouterr().out
+
+
+def test_stopped_training_has_an_exit_code_of_its_own(trained, tmp_path, capsys):
+    """So that nobody takes it for finished; started again, it is."""
+    config = tmp_path / 'stops.py'
+    base = TOOLS.parent / 'configs/synthetic/alignps_tiny.py'
+    config.write_text(f"_base_ = {str(base)!r}\ncustom_hooks = [dict(type='TermAt', at=0)]\n")
+    common = ['--work-dir', tmp_path / 'run', '--auto-resume', '--no-validate']
+    with pytest.raises(SystemExit) as stopped:
+        call('train.py', config, *common, *options(trained / 'data'))
+    assert stopped.value.code == STOPPED_EARLY
+    assert '--auto-resume goes on from there' in capsys.readouterr().err
+    assert (tmp_path / 'run/latest.pth').resolve().name == 'stopped.pth'
+    call('train.py', config, *common, *options(trained / 'data'))
+    assert (tmp_path / 'run/latest.pth').resolve().name == 'epoch_1.pth'
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'test_ps.py'])
+@pytest.mark.parametrize(
+    'text, said',
+    [
+        ('data = dict(test=dict(gallery_size=50))', 'data.test.gallery_size'),
+        ('model = dict(nek=dict(type="AFA"))', 'model.nek'),
+        ('evaluation = dict(cbgm=3)', 'evaluation.cbgm=3'),
+        ('evaluation = dict(clas_weighted=True)', 'class_weighted'),
+    ],
+)
+def test_misspelt_config_file_is_one_line(tmp_path, capsys, tool, text, said):
+    config = tmp_path / 'own.py'
+    base = TOOLS.parent / 'configs/synthetic/alignps_tiny.py'
+    config.write_text(f'_base_ = {str(base)!r}\n{text}\n')
+    line = refused(capsys, tool, config, *(['x.pth'] if tool == 'test_ps.py' else []))
+    assert f'{config}: ' in line and said in line
+
+
+def test_progress_goes_to_stderr_alone(trained, capsys):
+    capsys.readouterr()
+    call('test_ps.py', CONFIG, trained / 'run/latest.pth', *options(trained / 'data'))
+    captured = capsys.readouterr()
+    assert 'task/s' not in captured.out and '[>' not in captured.out
+    # Not even there, in a log, where the test takes less than half a minute.
+    assert 'testing' not in captured.err
 
 
 def train(capsys, data, tmp_path, *arguments, **more):

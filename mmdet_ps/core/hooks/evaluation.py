@@ -14,9 +14,10 @@ from ..testing import collect_results
 def _share_batch_norm(model: nn.Module) -> None:
     """Give every process the running statistics of the first, so that all test the same model."""
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.track_running_stats:
-            dist.broadcast(module.running_mean, 0)
-            dist.broadcast(module.running_var, 0)
+        if isinstance(module, _BatchNorm):
+            for statistic in (module.running_mean, module.running_var):
+                if statistic is not None:
+                    dist.broadcast(statistic, 0)
 
 
 class SafeEvalHook(EvalHook):
