@@ -45,11 +45,11 @@ def check_detections(
         if name in seen:
             raise ValueError(f'{name} occurs twice in the image names of the results')
         seen.add(name)
-        if len(here) != len(feat):
-            raise ValueError(f'{name}: {len(here)} boxes but {len(feat)} features')
+        if feat.shape[:1] != here.shape[:1]:
+            raise ValueError(f'{name}: {len(here)} boxes but features of shape {feat.shape}')
         if len(feat) == 0:
             continue
-        if feat.ndim != 2 or feat.dtype.kind not in 'fiu':
+        if feat.ndim != 2 or feat.shape[1] == 0 or feat.dtype.kind not in 'fiu':
             raise ValueError(f'{name}: features (n, D) are needed, got {feat.dtype} {feat.shape}')
         if not size:
             size, first = feat.shape[1], name
@@ -69,9 +69,9 @@ def check_boxes(name: str, boxes: np.ndarray, columns: int = 5) -> np.ndarray:
         ValueError: naming the image.
     """
     boxes = np.asarray(boxes)
-    if len(boxes) == 0:
+    if boxes.shape[:1] == (0,):
         return np.zeros((0, columns), np.float32)
-    if boxes.shape != (len(boxes), columns) or boxes.dtype.kind not in 'fiu':
+    if boxes.shape != (*boxes.shape[:1], columns) or boxes.dtype.kind not in 'fiu':
         raise ValueError(
             f'{name}: boxes (n, {columns}) are needed, got {boxes.dtype} {boxes.shape}'
         )

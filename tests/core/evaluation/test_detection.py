@@ -89,6 +89,48 @@ def test_nothing_annotated_or_detected():
     assert set(wrong.values()) == {0.0}
 
 
+def test_labelled_people_have_numbers_of_their_own():
+    """Every number differs, so that none can stand for another."""
+    gt_bboxes = [np.array([[0, 0, 10, 20], [50, 0, 60, 20], [100, 0, 110, 20]])]
+    bboxes = [np.array([[0, 0, 10, 20, 0.5], [50, 0, 60, 20, 0.9]])]
+    numbers = evaluate_detection(gt_bboxes, [np.array([0, -1, -1])], bboxes)
+    assert numbers == {
+        'recall': pytest.approx(2 / 3),
+        'AP': pytest.approx(2 / 3),
+        'recall_labelled': 1.0,
+        'AP_labelled': 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ('gts', 'pids', 'found', 'told'),
+    [
+        (np.ones((2, 4)), np.ones(2), np.ones((5, 4)), r'b.jpg: boxes \(n, 5\)'),
+        (np.ones((2, 4)), np.ones(2), np.ones((1, 6)), r'b.jpg: boxes \(n, 5\)'),
+        (np.ones((2, 4)), np.ones(2), np.ones(5), r'b.jpg: boxes \(n, 5\)'),
+        (np.ones((2, 4)), np.ones(2), [[0, 0, 9, 9, np.nan]], 'b.jpg: NaN'),
+        (np.ones((2, 4)), np.ones(2), [[0, np.inf, 9, 9, 0.5]], 'b.jpg: NaN or infinity'),
+        (np.ones((2, 4)), np.ones(2), np.full((1, 5), 'x'), 'b.jpg'),
+        (np.ones((4, 5)), np.ones(5), np.ones((1, 5)), r'b.jpg, ground truth: boxes \(n, 4\)'),
+        (np.full((1, 4), np.nan), np.ones(1), np.ones((1, 5)), 'b.jpg, ground truth: NaN'),
+        (np.ones((2, 4)), np.ones((2, 1)), np.ones((1, 5)), r'b.jpg: 2 boxes but pids .*\(2, 1\)'),
+    ],
+)
+def test_arrays_that_do_not_fit_are_told_with_the_image(gts, pids, found, told):
+    fine = np.ones((1, 4)), np.ones(1), np.ones((1, 5))
+    arrays = zip(fine, (gts, pids, found), strict=True)
+    with pytest.raises(ValueError, match=told):
+        evaluate_detection(*arrays, image_names=['a.jpg', 'b.jpg'])
+
+
+@pytest.mark.parametrize('name', ['iou_thr', 'score_thr'])
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_thresholds_that_are_no_numbers_are_told(name, value):
+    arrays = [np.ones((1, 4))], [np.ones(1)], [np.ones((1, 5))]
+    with pytest.raises(ValueError, match=f'{name}={value}'):
+        evaluate_detection(*arrays, **{name: value})
+
+
 def test_wrong_input_is_told():
     with pytest.raises(ValueError, match='another dataset'):
         evaluate_detection([np.zeros((0, 4))], [np.zeros(0)], [])

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdet_ps.core.evaluation import SearchProtocol, evaluate_search
+from mmdet_ps.core.evaluation.protocol import People
 
 from .cases import NAMES, random_detections, random_protocol, three_images
 
@@ -65,6 +66,33 @@ def test_small_boxes_need_less_overlap():
     # Moved by 7 it is 30 / 170, below 1/4.
     bboxes[1][0, :4] = [27, 20, 37, 30]
     assert evaluate_search(protocol, NAMES, bboxes, feats)['mAP'] == pytest.approx(1 / 4 / 2)
+
+
+def test_ten_pixels_are_added_to_the_sides_of_a_small_box():
+    protocol, bboxes, feats = three_images()
+    # 10 x 10: 100 / 400 is reached by an IoU of 42 / 158 = 0.266, 100 / 361 would not be.
+    protocol.gt_boxes[0] = [20, 20, 30, 30]
+    bboxes[1][0, :4] = [25.8, 20, 35.8, 30]
+    assert evaluate_search(protocol, NAMES, bboxes, feats)['mAP'] == pytest.approx(0.5)
+
+
+def test_the_overlap_that_a_match_needs_is_inclusive():
+    protocol, bboxes, feats = three_images()
+    # 40 x 100 in 40 x 200: exactly one half.
+    bboxes[1][0, :4] = [20, 20, 60, 220]
+    assert evaluate_search(protocol, NAMES, bboxes, feats)['mAP'] == pytest.approx(0.5)
+    bboxes[1][0, :4] = [20, 20, 60, 221]
+    assert evaluate_search(protocol, NAMES, bboxes, feats)['mAP'] == pytest.approx(1 / 4 / 2)
+
+
+def test_identity_zero_is_an_identity():
+    protocol, bboxes, feats = three_images()
+    people = People(np.array([0, 1, 2]), np.zeros(3, int), np.tile(protocol.query_boxes, (3, 1)))
+    people.boxes[1:] = protocol.gt_boxes
+    zero = SearchProtocol.from_people(NAMES, [(0, 0, people.boxes[0])], people)
+    assert evaluate_search(zero, NAMES, bboxes, feats) == evaluate_search(
+        protocol, NAMES, bboxes, feats
+    )
 
 
 def test_equal_similarities_are_one_step():
@@ -145,6 +173,62 @@ def test_context_matching_by_hand():
     np.testing.assert_allclose(
         only_one['details'].top_sims[0, :4], [1.6, 0.8, 0.6, 0.28], rtol=1e-6
     )
+
+
+def test_the_scene_of_a_query_is_without_its_own_detection_wherever_that_stands():
+    protocol, bboxes, feats = three_images()
+    # A detection that is not kept stands first, the query's own second, the neighbour last.
+    bboxes[0] = np.array(
+        [[300, 10, 340, 110, 0.1], [10, 10, 50, 110, 0.8], [200, 10, 240, 110, 0.9]], np.float32
+    )
+    feats[0] = np.array([[-1, -1], [2, 0], [0, 3]], np.float32)
+    found = evaluate_search(
+        protocol, NAMES, bboxes, feats, cbgm=dict(k1=2, k2=2), return_details=True
+    )
+    sims = found['details'].top_sims[0, :4]
+    np.testing.assert_allclose(sims, [1.6, 1.56, 0.8, 0.28], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('shift', 'best'),
+    # IoU (+1) with the query box (101 - shift) / (101 + shift): .60, .507, .496 and .34.
+    [(25, 1.6), (33, 1.6), (34, 1 + 2.6 / 10**0.5), (50, 1 + 2.6 / 10**0.5)],
+)
+def test_a_detection_that_overlaps_the_query_box_by_half_is_the_query_itself(shift, best):
+    protocol, bboxes, feats = three_images()
+    bboxes[0][0, :4] += [0, shift, 0, shift]
+    bboxes[0][:, 4] = [0.9, 0.8]
+    feats[0][0] = [1, 3]
+    found = evaluate_search(
+        protocol, NAMES, bboxes, feats, query_feature='gt_box', query_feats=np.array([[1, 0]]),
+        cbgm=dict(k1=1, k2=2), return_details=True,
+    )  # fmt: skip
+    # The neighbour is (0, 3), or the query's own detection where that overlaps less than half.
+    assert found['details'].top_sims[0, 0] == pytest.approx(best, rel=1e-6)
+
+
+def test_the_most_confident_neighbours_are_matched():
+    protocol, bboxes, feats = three_images()
+    bboxes[0] = np.array(
+        [[10, 10, 50, 110, 0.9], [200, 10, 240, 110, 0.3], [300, 10, 340, 110, 0.4]], np.float32
+    )
+    feats[0] = np.array([[2, 0], [-1, -1], [0, 3]], np.float32)
+    found = evaluate_search(
+        protocol, NAMES, bboxes, feats, cbgm=dict(k1=1, k2=2), return_details=True
+    )
+    assert found['details'].top_sims[0, 0] == pytest.approx(1.6, rel=1e-6)
+
+
+def test_a_repeated_scene_is_matched_once_and_everywhere():
+    _, bboxes, feats = three_images()
+    bboxes[0][:, 4] = [0.9, 0.8]
+    box = [20, 20, 60, 120]
+    protocol = listed([1, 2, 1], [0, 2], [box, box])
+    found = evaluate_search(
+        protocol, NAMES, bboxes, feats, cbgm=dict(k1=2, k2=2), return_details=True
+    )
+    sims = found['details'].top_sims[0, :6]
+    np.testing.assert_allclose(sims, [1.6, 1.6, 1.56, 0.8, 0.8, 0.28], rtol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -247,7 +331,7 @@ def test_rows_that_differ_are_told():
         feats[1] = feats[1][:1]
 
     message = wrong(change)
-    assert 'b.jpg' in message and '2 boxes' in message and '1 features' in message
+    assert 'b.jpg' in message and '2 boxes' in message and 'features of shape (1, 2)' in message
 
 
 def test_wrong_shapes_are_told():
@@ -258,6 +342,44 @@ def test_wrong_shapes_are_told():
 
 
 @pytest.mark.parametrize(
+    'rows',
+    [
+        np.full((2, 2), 'x'),
+        np.ones((2, 2), bool),
+        np.ones((2, 2), complex),
+        np.ones((2, 0), np.float32),
+        np.ones(2),
+        np.ones((2, 2, 1)),
+        None,
+        np.full((2, 2), 1e200),
+    ],
+)
+def test_features_that_are_no_numbers_are_told(rows):
+    def change(names, bboxes, feats, options):
+        feats[1] = rows
+
+    message = wrong(change)
+    assert 'b.jpg' in message and 'features' in message
+
+
+@pytest.mark.parametrize('boxes', [np.full((2, 5), 'x'), np.ones((2, 5), bool), np.ones(5), None])
+def test_boxes_that_are_no_numbers_are_told(boxes):
+    def change(names, bboxes, feats, options):
+        bboxes[1] = boxes
+
+    message = wrong(change)
+    assert 'b.jpg' in message and '(n, 5)' in message
+
+
+def test_lists_do_as_well_as_arrays():
+    protocol, bboxes, feats = three_images()
+    lists = [array.tolist() for array in bboxes], [array.tolist() for array in feats]
+    assert evaluate_search(protocol, NAMES, *lists, score_thr=0.1) == evaluate_search(
+        protocol, NAMES, bboxes, feats, score_thr=0.1
+    )
+
+
+@pytest.mark.parametrize(
     ('options', 'told'),
     [
         (dict(query_feature='best'), 'nearest, gt_box'),
@@ -265,6 +387,7 @@ def test_wrong_shapes_are_told():
         (dict(query_feats=np.ones((1, 2))), 'query_feats'),
         (dict(query_feature='gt_box', query_feats=np.ones((1, 3))), '(1, 2)'),
         (dict(query_feature='gt_box', query_feats=np.full((1, 2), np.nan)), 'a.jpg'),
+        (dict(query_feature='gt_box', query_feats=np.ones(2)), '(1, 2)'),
         (dict(cbgm=dict(k1=3)), 'k2'),
         (dict(cbgm=dict(k1=0, k2=2)), 'at least 1'),
     ],

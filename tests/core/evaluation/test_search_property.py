@@ -136,6 +136,55 @@ def test_context_matching_equals_all_matchings(seed, num_images, kind, most, k1,
     compare(protocol, results, slow, [], cbgm=dict(k1=k1, k2=k2))
 
 
+@pytest.mark.parametrize('dense', [0.0, 2.0])
+def test_equal_features_have_equal_similarities_wherever_they_stand(dense, monkeypatch):
+    monkeypatch.setattr(similarity, '_DENSE', dense)
+    rng = np.random.default_rng(0)
+    protocol = random_protocol(rng, 'listed', 40, 12, 40)
+    bboxes, _ = random_detections(rng, 40, 90, tied=None)
+    feature = rng.normal(size=257).astype(np.float32)
+    feats = [np.tile(feature, (len(boxes), 1)) for boxes in bboxes]
+    query_feats = rng.normal(size=(12, 257))
+    found = evaluate_search(
+        protocol, protocol.image_names, bboxes, feats, query_feature='gt_box',
+        query_feats=query_feats, return_details=True,
+    )['details']  # fmt: skip
+    kept = [np.count_nonzero(boxes[:, 4] >= 0.2) for boxes in bboxes]
+    sizes = [sum(kept[image] for image in protocol.gallery(query)) for query in range(12)]
+    # All tied: every place holds the share of right ones among all, and ranks keep the order.
+    for query, size in enumerate(sizes):
+        ranks = found.gt_ranks[protocol.gt_indptr[query] : protocol.gt_indptr[query + 1]]
+        hits = np.count_nonzero(ranks >= 0)
+        assert found.ap[query] == pytest.approx(hits / size * hits / max(len(ranks), 1), abs=1e-12)
+        assert np.all(np.diff(ranks[ranks >= 0]) > 0)
+        assert len(set(found.top_sims[query, :size].tolist())) == 1
+
+
+@pytest.mark.parametrize('kind', ['listed', 'all', 'same'])
+def test_few_similarities_are_held_at_a_time(kind, monkeypatch):
+    rng = np.random.default_rng(1)
+    protocol = random_protocol(rng, kind, 12, 30, 12)
+    results = protocol.image_names, *random_detections(rng, 12, 6, tied=None)
+    expected = evaluate_search(protocol, *results)
+    sizes = []
+
+    def products(feats, people, found):
+        sizes.append(len(feats) * len(found))
+        return _products(feats, people, found)
+
+    _products = similarity._products
+    monkeypatch.setattr(similarity, '_products', products)
+    for cells in (100, 400):
+        monkeypatch.setattr(similarity, '_CELLS', cells)
+        monkeypatch.setattr(similarity, '_HEIGHTS', (1, 512))
+        sizes.clear()
+        assert evaluate_search(protocol, *results) == expected
+        assert cells / 3 < max(sizes) <= cells
+    monkeypatch.setattr(similarity, '_HEIGHTS', (1, 2))
+    sizes.clear()
+    assert evaluate_search(protocol, *results) == expected and len(sizes) == 15
+
+
 @pytest.mark.parametrize('seed', range(4))
 def test_similarities_that_float32_cannot_order(seed):
     """Features of three directions, apart by about the rounding error of a float32 product."""
