@@ -10,7 +10,7 @@ _base_ = [
 # What begins with two underscores is no part of the config.
 __branch = mmcv.Config.fromfile('{{ fileDirname }}/../_base_/models/nae_branch_tiny.py')
 model = dict(
-    type='NAE',
+    type='TwoStageSearch',
     backbone=dict(
         type='ResNet',
         depth=18,

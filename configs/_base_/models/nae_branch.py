@@ -18,7 +18,7 @@ rpn_head = dict(
     loss_bbox=dict(type='L1Loss', loss_weight=1.0),
 )
 roi_head = dict(
-    type='NAERoIHead',
+    type='SearchRoIHead',
     shared_head=dict(
         type='RoIResLayer',
         depth=50,

@@ -4,7 +4,7 @@ import mmcv
 # What begins with two underscores is no part of the config.
 __branch = mmcv.Config.fromfile('{{ fileDirname }}/nae_branch.py')
 model = dict(
-    type='NAE',
+    type='TwoStageSearch',
     backbone=dict(
         type='ResNet',
         depth=50,

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmcv.runner import force_fp32
-from mmdet.core import multiclass_nms
 from mmdet.models import HEADS, build_loss
 from mmdet.models.dense_heads import FCOSHead
 from mmdet.models.dense_heads.anchor_free_head import AnchorFreeHead
 from torch import Tensor, nn
 
+from mmdet_ps.models.layers import nms_people
 from mmdet_ps.models.losses.toim_loss import People
 
 REID_SOURCES = ('neck', 'reg_tower', 'cls_tower', 'own_tower')
@@ -256,17 +256,8 @@ class FCOSReIDHead(FCOSHead):
             boxes, scores, centerness, feats = (
                 torch.cat(parts) for parts in zip(*levels, strict=True)
             )
-            dets, _, kept = multiclass_nms(
-                boxes,
-                # A column of the background class, which multiclass_nms drops.
-                F.pad(scores[:, None], (0, 1)),
-                cfg['score_thr'],
-                cfg['nms'],
-                cfg['max_per_img'],
-                score_factors=centerness,
-                return_inds=True,
-            )
-            results.append((dets, F.normalize(feats[kept])))
+            dets, feats = nms_people(boxes, scores, feats, cfg, score_factors=centerness)
+            results.append((dets, F.normalize(feats)))
         return results
 
     def box_embeddings(self, reid_maps: list[Tensor], boxes: list[Tensor]) -> list[Tensor]:

@@ -1,5 +1,5 @@
 from .alignps import AlignPS
-from .nae import NAE
 from .roi_alignps import ROIAlignPS
+from .two_stage_search import TwoStageSearch
 
-__all__ = ['NAE', 'AlignPS', 'ROIAlignPS']
+__all__ = ['AlignPS', 'ROIAlignPS', 'TwoStageSearch']

@@ -23,7 +23,7 @@ class ROIAlignPS(AlignPS):
     ``'roi_align'`` is given.
 
     Args:
-        roi_head: Config of `NAERoIHead`.
+        roi_head: Config of `SearchRoIHead`.
         rpn_head: Config of mmdet's ``RPNHead``.
         with_rpn: Whether the RoI branch trains on the proposals of an RPN (Fig. 5a). Without one
             it trains on what AlignPS detects in the same step (``train_cfg['roi_proposal']``,

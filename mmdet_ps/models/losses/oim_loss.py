@@ -94,8 +94,7 @@ class OIMLoss(nn.Module):
         loss = -(miss**self.focal_gamma) * log_p
         counted = labelled if self.average == 'labelled' else torch.ones_like(labelled)
         count = mean_over_processes(counted.sum().float()).clamp(min=1 / 64)
-        # The empty sum of the features keeps the gradient path of a batch without identities.
-        return self.loss_weight * (loss.sum() + 0 * feats.sum()) / count
+        return self.loss_weight * loss.sum() / count
 
     def _check_pids(self, pids: Tensor) -> None:
         if pids.device.type == 'cpu' and len(pids) and pids.max() >= self.num_pids:

@@ -1,5 +1,14 @@
 from .nae_bbox_head import NAEBBoxHead, NormAwareEmbedding
-from .nae_roi_head import NAERoIHead
+from .oim_bbox_head import OIMBBoxHead
 from .res_layer import RoIResLayer
+from .search_bbox_head import SearchBBoxHead
+from .search_roi_head import SearchRoIHead
 
-__all__ = ['NAEBBoxHead', 'NAERoIHead', 'NormAwareEmbedding', 'RoIResLayer']
+__all__ = [
+    'NAEBBoxHead',
+    'NormAwareEmbedding',
+    'OIMBBoxHead',
+    'RoIResLayer',
+    'SearchBBoxHead',
+    'SearchRoIHead',
+]

@@ -63,7 +63,13 @@ def test_losses_by_hand():
     targets = torch.tensor([[0.0, 0.0, 0.5, 0.0], [0.0] * 4, [0.0] * 4])
     weights = torch.tensor([[1.0] * 4, [0.0] * 4, [0.0] * 4])
     losses = head.loss(
-        logits, deltas, torch.zeros(3, 5), torch.tensor([0, 1, 1]), torch.ones(3), targets, weights
+        logits[:, None],
+        deltas,
+        torch.zeros(3, 5),
+        torch.tensor([0, 1, 1]),
+        torch.ones(3),
+        targets,
+        weights,
     )
     expected = -(F.logsigmoid(logits[0]) + F.logsigmoid(-logits[1]) + F.logsigmoid(-logits[2])) / 3
     torch.testing.assert_close(losses['loss_cls'], expected)
@@ -73,7 +79,7 @@ def test_losses_by_hand():
 def test_untrained_boxes_stay_near_the_proposals():
     head = make()
     head.init_weights()
-    _, deltas, _ = head(torch.rand(20, 5), torch.rand(20, 6))
+    _, deltas, _ = head(torch.rand(20, 5, 3, 3), torch.rand(20, 6, 2, 2))
     assert deltas.abs().max() < 0.05
 
 
@@ -84,7 +90,9 @@ def test_detections_keep_their_embeddings():
     )
     logits = torch.tensor([0.0, 2.0, 1.0, -9.0])
     embeddings = F.normalize(torch.randn(4, 4))
-    dets, feats = head.get_bboxes(rois, logits, torch.zeros(4, 4), embeddings, (64, 96, 3), CFG)
+    dets, feats = head.get_bboxes(
+        rois, logits[:, None], torch.zeros(4, 4), embeddings, (64, 96, 3), CFG
+    )
     # The first is suppressed by the second, the last is below the threshold.
     expected = torch.cat((rois[[1, 2], 1:], logits[[1, 2], None].sigmoid()), dim=1)
     torch.testing.assert_close(dets, expected)

@@ -1,4 +1,4 @@
-"""Norm-Aware Embedding on Faster R-CNN (Chen et al., CVPR 2020)."""
+"""Person search on Faster R-CNN, with whatever box head."""
 
 from mmdet.models import DETECTORS
 from mmdet.models.detectors import TwoStageDetector
@@ -8,10 +8,11 @@ from .search_mixin import ROI_ALIGN, NamedFeats, SearchTestMixin, check_pids_giv
 
 
 @DETECTORS.register_module()
-class NAE(SearchTestMixin, TwoStageDetector):
-    """Backbone to C4, RPN and `NAERoIHead`; a test's features are named ``'roi_align'``.
+class TwoStageSearch(SearchTestMixin, TwoStageDetector):
+    """Backbone to C4, RPN and `SearchRoIHead`; a test's features are named ``'roi_align'``.
 
-    It is the RoI-Align branch of ROI-AlignPS trained alone (Table VI of arXiv 2109.00211).
+    With `NAEBBoxHead` it is the RoI-Align branch of ROI-AlignPS trained alone (Table VI of arXiv
+    2109.00211), with `OIMBBoxHead` the detector of Xiao et al. (CVPR 2017).
     """
 
     def forward_train(

@@ -1,4 +1,4 @@
-"""RoI branch of Norm-Aware Embedding (Chen et al., CVPR 2020), also that of ROI-AlignPS.
+"""RoI head of the two-stage models, and of the RoI-Align branch of ROI-AlignPS.
 
 Shapes: N images, R RoIs of the batch, D embedding size.
 """
@@ -13,8 +13,8 @@ from mmdet_ps.models.losses.toim_loss import People
 
 
 @HEADS.register_module()
-class NAERoIHead(StandardRoIHead):
-    """RoIAlign on C4, own res5 (``shared_head``), and `NAEBBoxHead` on the max-pooled maps."""
+class SearchRoIHead(StandardRoIHead):
+    """RoIAlign on C4, own res5 (``shared_head``), and a `SearchBBoxHead` that reads both maps."""
 
     def forward_train(
         self,
@@ -95,12 +95,10 @@ class NAERoIHead(StandardRoIHead):
         return rois, (labels + self.bbox_head.num_classes, *others)
 
     def _bbox_forward(self, x: tuple[Tensor, ...], rois: Tensor) -> dict[str, Tensor]:
-        """Describe RoIs (R, 5): class logits (R,), box deltas (R, 4), unit embeddings (R, D)."""
+        """Describe RoIs (R, 5): what a `SearchBBoxHead` predicts of them."""
         c4 = self.bbox_roi_extractor(x[:1], rois)
-        c5 = self.shared_head(c4)
-        # The maximum over positions, unlike max pooling, also takes a batch without RoIs.
-        logits, deltas, embeddings = self.bbox_head(c4.amax(dim=(2, 3)), c5.amax(dim=(2, 3)))
-        return dict(cls_score=logits, bbox_pred=deltas, embeddings=embeddings)
+        names = ('cls_score', 'bbox_pred', 'embeddings')
+        return dict(zip(names, self.bbox_head(c4, self.shared_head(c4)), strict=True))
 
     def box_embeddings(self, x: tuple[Tensor, ...], boxes: list[Tensor]) -> list[Tensor]:
         """Describe given boxes as they are, without moving them.

@@ -1,0 +1,35 @@
+"""Head of the detector that came with online instance matching (Xiao et al., CVPR 2017, 3.1)."""
+
+import torch
+import torch.nn.functional as F
+from mmdet.models import HEADS
+from torch import Tensor, nn
+
+from .search_bbox_head import SearchBBoxHead
+
+
+@HEADS.register_module()
+class OIMBBoxHead(SearchBBoxHead):
+    """Class, box and embedding, a linear layer each, from average-pooled res5.
+
+    Args:
+        loss_reid: See `SearchBBoxHead`.
+        in_channels: C5.
+        feat_channels: D.
+        **kwargs: Arguments of mmdet's ``BBoxHead``.
+    """
+
+    def __init__(
+        self, loss_reid: dict, in_channels: int = 2048, feat_channels: int = 256, **kwargs: object
+    ) -> None:
+        super().__init__(loss_reid, in_channels=in_channels, **kwargs)
+        self.fc_reid = nn.Linear(in_channels, feat_channels)
+        if not kwargs.get('init_cfg'):
+            self.init_cfg += [dict(type='Normal', std=0.01, override=dict(name='fc_reid'))]
+
+    def forward(self, c4_maps: Tensor, c5_maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Describe RoIs, in float32; see `SearchBBoxHead`. Scores are logits of two classes."""
+        with torch.autocast(c5_maps.device.type, enabled=False):
+            pooled = c5_maps.float().mean(dim=(2, 3))
+            embeddings = F.normalize(self.fc_reid(pooled))
+            return self.fc_cls(pooled), self.fc_reg(pooled), embeddings
