@@ -99,7 +99,7 @@ class TripletLoss(nn.Module):
         else:
             farthest = distance.masked_fill(~positive, -torch.inf).amax(dim=1)
             nearest = distance.masked_fill(same, torch.inf).amin(dim=1)
-            anchors = positive.any(dim=1) & ~same.all(dim=1)
+            anchors = positive.any(dim=1)
             hinge = (self.margin + farthest[anchors] - nearest[anchors]).clamp(min=0)
             loss = hinge.sum() / anchors.sum().clamp(min=1)
-        return self.loss_weight * (loss + 0 * feats.sum())
+        return self.loss_weight * loss

@@ -146,3 +146,10 @@ def test_pid_beyond_the_table(pid):
 def test_unknown_average():
     with pytest.raises(ValueError, match="average='some'.*labelled, all"):
         oim(average='some')
+
+
+def test_memory_is_as_asked_for():
+    memory = oim(num_pids=3, queue_size=4, momentum=0.75, normalize_table=False).oim.memory
+    memory.update(torch.tensor([[1.0, 0.0]]), torch.tensor([2]))
+    assert memory.table.tolist() == [[0, 0], [0, 0], [0.25, 0]]
+    assert memory.queue.shape == (4, 2)

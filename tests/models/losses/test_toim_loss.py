@@ -1,7 +1,9 @@
 import torch
 import torch.nn.functional as F
 
-from mmdet_ps.models.losses import TOIMLoss
+from mmdet_ps.core import dist
+from mmdet_ps.models.losses import TOIMLoss, toim_loss
+from mmdet_ps.models.losses.identity_means import common_identity_means
 
 from .test_triplet_loss import slow_triplet
 
@@ -18,11 +20,12 @@ def test_table_rows_of_the_batch_join_the_candidates():
     loss.oim.memory.update(rows[:3], torch.tensor([0, 1, 2]))
     # Identity 3 is in the batch but untouched, 2 is touched but not in the batch.
     feats, pids = F.normalize(torch.randn(4, 3)), torch.tensor([0, 1, 3, -1])
-    value = loss(feats, pids)['loss_tri']
+    value = loss.eval()(feats, pids)['loss_tri']
     joined = torch.cat((feats, rows[:2])), torch.cat((pids, torch.tensor([0, 1])))
     torch.testing.assert_close(value, slow_triplet(*joined, 0.3, 'hard'), rtol=1e-5, atol=1e-6)
-    alone = toim(use_lut=False)(feats, pids)['loss_tri']
-    assert alone == 0
+    alone = toim(use_lut=False)
+    alone.oim.memory.load_state_dict(loss.oim.memory.state_dict())
+    assert value > 0 and alone(feats, pids)['loss_tri'] == 0
 
 
 def test_identity_zero_takes_part():
@@ -51,6 +54,20 @@ def test_people_are_handed_on_with_what_was_known_before_them():
     assert not people.prototypes.table.requires_grad
     people.feats.sum().backward()
     assert feats.grad.ne(0).any()
+
+
+def test_people_are_gathered_once(monkeypatch):
+    """Features and pids, each once, for triplets, memory and whoever compares branches."""
+    calls = []
+    gather = toim_loss.gather_rows
+    monkeypatch.setattr(toim_loss, 'gather_rows', lambda x: calls.append('pids') or gather(x))
+    monkeypatch.setattr(toim_loss, 'gather_rows_with_grad', lambda x: calls.append('feats') or x)
+    monkeypatch.setattr(dist, '_gather_unequal', lambda x: calls.append('sent') or ([x], 0))
+    loss = toim()
+    people = [loss.losses_and_people(torch.randn(3, 3), torch.tensor([0, 1, -1]))[1]]
+    people += [loss.losses_and_people(torch.randn(2, 3), torch.tensor([1, 0]))[1]]
+    common_identity_means(*people)
+    assert calls == ['feats', 'pids', 'sent'] * 2
 
 
 def test_half_precision_is_lifted():

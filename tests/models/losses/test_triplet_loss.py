@@ -66,6 +66,12 @@ def test_equal_features_have_finite_gradients(mining):
     assert feats.grad.isfinite().all()
 
 
+def test_defaults_are_the_papers_triplets_and_the_published_margin():
+    torch.manual_seed(0)
+    pids, feats = torch.randint(0, 3, (9,)), F.normalize(torch.randn(9, 5))
+    torch.testing.assert_close(TripletLoss()(feats, pids), slow_triplet(feats, pids, 0.3, 'all'))
+
+
 def test_unknown_mining():
     with pytest.raises(ValueError, match="mining='soft'.*all, hard"):
         TripletLoss(mining='soft')
