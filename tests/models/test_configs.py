@@ -8,6 +8,7 @@ from mmdet.utils import compat_cfg, replace_cfg_vals, update_data_root
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 NAE = ['baselines/nae_r50_cuhk', 'baselines/nae_r50_prw', 'synthetic/nae_tiny']
+OIM = ['baselines/oim_r50_cuhk', 'baselines/oim_r50_prw', 'synthetic/oim_tiny']
 ROI_ALIGNPS = ['roi_alignps/roi_alignps_r50_cuhk', 'released/roi_alignps_r50_prw']
 ROI_ALIGNPS += ['synthetic/roi_alignps_tiny']
 
@@ -16,7 +17,7 @@ def load(name):
     return Config.fromfile(str(CONFIGS / f'{name}.py'), import_custom_modules=False)
 
 
-@pytest.mark.parametrize('name', NAE + ROI_ALIGNPS)
+@pytest.mark.parametrize('name', NAE + OIM + ROI_ALIGNPS)
 def test_override_of_a_leaf_reaches_the_branch(name, tmp_path):
     """Of each part, beside what it leaves alone."""
     leaf = tmp_path / 'leaf.py'
@@ -38,13 +39,13 @@ def test_override_of_a_leaf_reaches_the_branch(name, tmp_path):
     assert ours == theirs
 
 
-@pytest.mark.parametrize('name', NAE + ROI_ALIGNPS)
+@pytest.mark.parametrize('name', NAE + OIM + ROI_ALIGNPS)
 def test_nothing_of_the_model_stands_outside_it(name):
     assert not {key for key in load(name)._cfg_dict if 'branch' in key or 'head' in key}
     assert not {'train_cfg', 'test_cfg'} & set(load(name)._cfg_dict)
 
 
-@pytest.mark.parametrize('name', NAE + ROI_ALIGNPS)
+@pytest.mark.parametrize('name', NAE + OIM + ROI_ALIGNPS)
 def test_mmdets_tools_read_the_same(name, tmp_path, monkeypatch):
     """From any folder, through their steps, and again from the copy that they keep."""
     monkeypatch.chdir(tmp_path)
@@ -72,6 +73,24 @@ def test_nae_is_trained_as_published(name):
     assert cfg.lr_config.warmup_ratio == 1 / 200
     assert cfg.model.train_cfg.rpn.allowed_border == 0
     assert cfg.model.roi_head.bbox_head.get('projector_std', 0.01) == 0.01
+
+
+@pytest.mark.parametrize('name', OIM)
+def test_oim_is_trained_and_tested_as_published(name):
+    cfg = load(name)
+    head, rcnn = cfg.model.roi_head.bbox_head, cfg.model.train_cfg.rcnn
+    assert (head.loss_reid.oim.temperature, head.loss_reid.oim.focal_gamma) == (0.1, 0)
+    assert head.loss_reid.triplet is None
+    assert 'c4_channels' not in head and head.loss_cls.use_sigmoid is False
+    assert (rcnn.assigner.neg_iou_thr, rcnn.sampler.pos_fraction) == (0.5, 0.25)
+    assert not cfg.evaluation.get('class_weighted')
+    if 'r50' in name:
+        pictures = dict(cuhk=11206, prw=5704)[name[-4:].strip('_')]
+        assert (cfg.optimizer.lr, cfg.optimizer.weight_decay) == (0.001, 0.0005)
+        assert (cfg.lr_config.step, cfg.lr_config.by_epoch) == ([40000], False)
+        iterations = cfg.runner.max_epochs * pictures / cfg.data.samples_per_gpu
+        assert abs(iterations - 50000) < 1500
+        assert cfg.optimizer_config.grad_clip is None and 'warmup' not in cfg.lr_config
 
 
 def test_rpn_of_the_published_models():

@@ -7,9 +7,9 @@ from .tiny_models import find, tiny_batch, tiny_model
 NAMES = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_oim']
 
 
-@pytest.fixture
-def model():
-    return tiny_model('nae')
+@pytest.fixture(params=['nae', 'oim'])
+def model(request):
+    return tiny_model(request.param)
 
 
 @pytest.mark.parametrize('pids', [((3, -1), (5, 3)), ((-1,), (-1,)), ((3,), ()), ((), ())], ids=str)

@@ -21,13 +21,13 @@ _BRANCH = {
     'roi_head.shared_head.base_channels': 8,
     'roi_head.bbox_roi_extractor.out_channels': 32,
     'roi_head.bbox_head.in_channels': 64,
-    'roi_head.bbox_head.c4_channels': 32,
     'roi_head.bbox_head.feat_channels': 16,
     'roi_head.bbox_head.loss_reid.oim.feat_channels': 16,
     'roi_head.bbox_head.loss_reid.oim.num_pids': 9,
     'roi_head.bbox_head.loss_reid.oim.queue_size': 4,
     'train_cfg.rcnn.sampler.num': 8,
 }
+_NAE = {'roi_head.bbox_head.c4_channels': 32}
 _ALIGNPS = {
     'neck.in_channels': [16, 32, 64],
     'neck.out_channels': 16,
@@ -41,9 +41,11 @@ _ALIGNPS = {
 
 
 def tiny_model(name, seed=0, **options):
-    """Build 'nae' or 'roi_alignps' with random weights; options are keys of the model."""
+    """Build 'nae', 'oim' or 'roi_alignps' with random weights; options are keys of the model."""
     cfg = Config.fromfile(str(CONFIGS / f'synthetic/{name}_tiny.py'))
-    shrunk = _BRANCH | (_ALIGNPS | dict(mutual=[MI]) if name == 'roi_alignps' else {})
+    shrunk = _BRANCH | (_NAE if name != 'oim' else {})
+    if name == 'roi_alignps':
+        shrunk |= _ALIGNPS | dict(mutual=[MI])
     cfg.merge_from_dict({f'model.{key}': value for key, value in shrunk.items()})
     cfg.merge_from_dict({f'model.{key}': value for key, value in options.items()})
     torch.manual_seed(seed)
