@@ -55,9 +55,9 @@ def main() -> None:
 
     import mmdet_ps
     import mmdet_ps.models  # noqa: F401  registers the classes of the configs
+    from mmdet_ps.core.checkpoints import load_checkpoint_file, state_dict_of
     from mmdet_ps.models.converters import convert, recognise
     from mmdet_ps.models.converters.alignps_released import LAYOUTS
-    from mmdet_ps.core.checkpoints import load_checkpoint_file, state_dict_of
 
     if args.arch not in ('auto', *LAYOUTS):
         raise ValueError(f'--arch {args.arch}: give one of auto, {", ".join(LAYOUTS)}')
