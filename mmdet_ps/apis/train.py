@@ -47,7 +47,7 @@ def check_num_pids(model: nn.Module, dataset: Any) -> None:
     for name, module in model.named_modules():
         if isinstance(module, OIMLoss) and module.num_pids < needed:
             raise ValueError(
-                f'{dataset.ann_file} has person_id up to {needed - 1}, but the lookup table of '
+                f'{dataset.ann_file} has {needed} identities, but the lookup table of '
                 f'model.{name} has num_pids={module.num_pids} rows: set '
                 f'model.{name}.num_pids={needed} in the config'
             )

@@ -208,7 +208,7 @@ def train(capsys, data, tmp_path, *arguments, **more):
 def test_identity_beyond_the_table(data, tmp_path, capsys):
     more = dict(model__bbox_head__loss_reid__oim__num_pids=2)
     line = train(capsys, data, tmp_path, **more)
-    assert 'person_id up to 3' in line and 'loss_reid.oim.num_pids=4' in line
+    assert '4 identities' in line and 'loss_reid.oim.num_pids=4' in line
     assert not (tmp_path / 'w').exists()
 
 
