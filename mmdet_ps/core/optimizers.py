@@ -44,7 +44,7 @@ class TurnsOptimizerConstructor(DefaultOptimizerConstructor):
             others = [parameter for parameter in group['params'] if id(parameter) not in resting]
             if others:
                 group['params'] = others
-                optimizer.add_param_group(group | at_rest | dict(params=own))
+                optimizer.add_param_group(at_rest | dict(params=own))
             else:
                 group.update(at_rest)
         return optimizer

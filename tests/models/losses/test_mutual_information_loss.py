@@ -224,6 +224,21 @@ def test_evaluation_takes_no_turn():
     assert loss.step.item() == 0
 
 
+def test_two_identities_are_enough():
+    loss = make(loss_weight=0.5)
+    feats = people(2)
+    with torch.no_grad():
+        expected = -0.5 * donsker_varadhan(loss.estimator(*feats))
+    value = loss(*feats, ())
+    assert value.item() != 0
+    torch.testing.assert_close(value.detach(), expected)
+
+
+def test_defaults_are_the_published_ones():
+    loss = MutualInformationLoss()
+    assert (loss.loss_weight, loss.estimator_turns, loss.maximize) == (0.2, 2, True)
+
+
 def test_size():
     assert MutualInformationLoss().estimator[0].weight.shape == (256, 512)
     assert MutualInformationLoss(feat_channels=(10, 6)).estimator[0].weight.shape == (8, 16)
