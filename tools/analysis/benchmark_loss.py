@@ -2,9 +2,6 @@
 
 import argparse
 
-import torch
-from mmdet.models import build_loss
-
 from mmdet_ps.utils.cli import run_tool
 
 
@@ -27,6 +24,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Time and print."""
     args = parse_args()
+    import torch
+    from mmdet.models import build_loss
+
     import mmdet_ps.models  # noqa: F401 registers the losses
     from mmdet_ps.utils.timing import device_name, seconds, summary
 

@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from mmdet_ps.datasets.synthetic import Settings, make_dataset
 from mmdet_ps.utils.cli import run_tool
 
 
@@ -34,6 +33,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Make the data set and say what is in it."""
     args = parse_args()
+    from mmdet_ps.datasets.synthetic import Settings, make_dataset
+
     width, height = parse_size(args.size)
     settings = Settings(
         layout=args.layout,
