@@ -1,7 +1,12 @@
+import argparse
+import subprocess
+import sys
+
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from mmdet_ps.utils.cli import run_tool
+from mmdet_ps.utils import cli
+from mmdet_ps.utils.cli import add_cfg_options, progress, run_tool
 from mmdet_ps.utils.pictures import PictureError
 
 
@@ -63,3 +68,51 @@ def test_errors_of_loader_workers_come_without_their_traceback(error, capsys):
     code, line = said(lambda: list(loader), capsys)
     assert code == 2
     assert line == f'error: {error.args[0]}\n'
+
+
+def test_cfg_options_are_texts_that_add_up():
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    assert parser.parse_args([]).cfg_options is None
+    given = parser.parse_args(['--cfg-options', 'a.b=1', 'c=d=e', '--cfg-options', 'f='])
+    assert given.cfg_options == ['a.b=1', 'c=d=e', 'f=']
+
+
+@pytest.mark.parametrize('text', ['a', '=1'])
+def test_cfg_option_without_key_or_value(text, capsys):
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    with pytest.raises(SystemExit) as left:
+        parser.parse_args(['--cfg-options', text])
+    assert left.value.code == 2
+    assert f'{text!r} is not KEY=VALUE' in capsys.readouterr().err
+
+
+def test_progress_in_a_log_is_a_line_now_and_then(capsys, monkeypatch):
+    assert list(progress('counting', range(50))) == list(range(50))
+    with progress('counting', total=5) as bar:
+        bar.update(5)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ''  # What is short says nothing.
+    monkeypatch.setattr(cli, 'SECONDS_A_LINE', 0)
+    list(progress('counting', range(3)))
+    list(progress('hidden', range(3), hidden=True))
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    lines = [line for line in captured.err.split('\n') if line]
+    assert lines[-1].startswith('counting: 3/3, ') and '\r' not in captured.err
+    assert all(line.startswith('counting: ') for line in lines)
+
+
+def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    list(progress('counting', range(3)))
+    assert 'counting: 100%' in capsys.readouterr().err
+
+
+def test_mmcv_does_not_advertise_itself():
+    code = (
+        'from mmdet_ps.utils.cli import run_tool\n\ndef main():\n    import mmcv\n\nrun_tool(main)'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert 'MMCV' not in done.stderr and 'mmcv' not in done.stderr

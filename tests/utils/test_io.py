@@ -1,5 +1,8 @@
 """Saving files, and finding out early that they cannot be saved."""
 
+import os
+import stat
+
 import pytest
 
 from mmdet_ps.utils.io import atomic_write, check_writable
@@ -13,6 +16,21 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
         _ = 1 / 0
     assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('umask, mode', [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path, umask, mode):
+    """As any other new file; a temporary one alone is its owner's."""
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / 'new' / 'numbers.json', 'w') as stream:
+            stream.write('1')
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    path = tmp_path / 'new' / 'numbers.json'
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert path.read_text() == '1' and list(path.parent.iterdir()) == [path]
 
 
 def test_writable_files_are_not_made_and_their_folders_are(tmp_path):
