@@ -11,7 +11,6 @@ from .protocol import SearchProtocol
 
 CONVERTER = 'python tools/dataset_converters/{cuhk_sysu,prw}.py'
 _FOLDER = 'protocol'
-_CHUNK = 1 << 20
 
 
 def protocol_file(root: str | os.PathLike, name: str) -> Path:
@@ -21,11 +20,7 @@ def protocol_file(root: str | os.PathLike, name: str) -> Path:
 
 def checksum(path: str | os.PathLike) -> int:
     """CRC-32 of a file's content."""
-    total = 0
-    with open(path, 'rb') as stream:
-        while data := stream.read(_CHUNK):
-            total = zlib.crc32(data, total)
-    return total
+    return zlib.crc32(Path(path).read_bytes())
 
 
 def load_protocols(
@@ -60,22 +55,15 @@ def load_protocols(
         if name not in files:
             raise ValueError(
                 f'{root}: gallery {size!r} is unknown, there are '
-                f'{", ".join(sorted(files, key=_by_size))}; with its official file in place, '
+                f'{", ".join(sorted(files))}; with its official file in place, '
                 f'write it with {CONVERTER} {root} --force'
             )
-        protocols.append(SearchProtocol.load(files[name]))
-        _check_sources(root, files[name], protocols[-1].sources)
+        protocol = SearchProtocol.load(files[name])
+        for source, known in protocol.sources.items():
+            if (root / source).is_file() and checksum(root / source) != known:
+                raise ValueError(
+                    f'{files[name]}: was made of another {source} than is there now; '
+                    f'write it anew with {CONVERTER} {root} --force'
+                )
+        protocols.append(protocol)
     return protocols
-
-
-def _by_size(name: str) -> tuple[int, str]:
-    return (int(name[1:]) if name[1:].isdigit() else 1 << 30, name)
-
-
-def _check_sources(root: Path, path: Path, sources: dict[str, int]) -> None:
-    for name, known in sources.items():
-        if (root / name).is_file() and checksum(root / name) != known:
-            raise ValueError(
-                f'{path}: was made of another {name} than is there now; '
-                f'write it anew with {CONVERTER} {root} --force'
-            )

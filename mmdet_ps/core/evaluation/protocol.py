@@ -40,13 +40,7 @@ _ARRAYS: dict[str, tuple[type[np.signedinteger], int]] = {
 
 @dataclass
 class People:
-    """Annotated people with an identity, in the order of the annotation (n of them).
-
-    Attributes:
-        images: (n,) int64 index of the image.
-        pids: (n,) int64.
-        boxes: (n, 4) int32.
-    """
+    """n annotated people with an identity: (n,) index of the image, (n,) identity, (n, 4) boxes."""
 
     images: np.ndarray
     pids: np.ndarray
@@ -122,28 +116,25 @@ class SearchProtocol:
         self._demand(len(self.gt_boxes) == truths, 'ground truth arrays differ in length')
         self._check_pointer(self.gt_indptr, truths, 'gt_indptr')
         self._demand(_within(self.query_images, images), 'a query image is out of range')
-        cams = images if self.image_cams is None else len(self.image_cams)
-        self._demand(cams == images, 'image_cams does not hold one camera an image')
-        self._demand(
-            self.cameras == 'all' or self.image_cams is not None,
-            f"cameras='{self.cameras}' needs image_cams",
-        )
-        if self.gallery_images is None or self.gallery_indptr is None:
-            halves = self.gallery_images is self.gallery_indptr
-            self._demand(halves, 'gallery_indptr and gallery_images belong together')
-            limits = np.full(truths, images)
-        else:
+        cams = None if self.image_cams is None else len(self.image_cams)
+        self._demand(cams in (None, images), 'image_cams does not hold one camera an image')
+        known = self.cameras == 'all' or cams is not None
+        self._demand(known, f"cameras='{self.cameras}' needs image_cams")
+        queries, limits = self._gt_queries(), np.full(truths, images)
+        if self.gallery_images is not None and self.gallery_indptr is not None:
             self._check_pointer(self.gallery_indptr, len(self.gallery_images), 'gallery_indptr')
             self._demand(_within(self.gallery_images, images), 'a gallery image is out of range')
-            limits = np.diff(self.gallery_indptr)[self._gt_queries()]
-        self._demand(_within(self.gt_places, limits), 'a ground truth is out of range')
-        key = self._gt_queries() * max(images, limits.max(initial=0)) + self.gt_places
-        self._demand(len(np.unique(key)) == truths, 'a gallery image has two ground truths')
-        if self.is_open:
-            own = self.query_images[self._gt_queries()] == self.gt_places
+            limits = np.diff(self.gallery_indptr)[queries]
+        else:
+            halves = self.gallery_images is self.gallery_indptr
+            self._demand(halves, 'gallery_indptr and gallery_images belong together')
+            own = self.query_images[queries] == self.gt_places
             self._demand(not own.any(), "a ground truth is in its query's own image")
+        self._demand(_within(self.gt_places, limits), 'a ground truth is out of range')
+        key = queries * max(images, limits.max(initial=0)) + self.gt_places
+        self._demand(len(np.unique(key)) == truths, 'a gallery image has two ground truths')
         self._check_boxes(self.query_boxes, 'query', np.arange(self.num_queries))
-        self._check_boxes(self.gt_boxes, 'ground truth of query', self._gt_queries())
+        self._check_boxes(self.gt_boxes, 'ground truth of query', queries)
 
     def _demand(self, sound: bool, otherwise: str) -> None:
         if not sound:
@@ -155,13 +146,9 @@ class SearchProtocol:
         self._demand(sound, f'{name} does not share {rows} rows among {self.num_queries} queries')
 
     def _check_boxes(self, boxes: np.ndarray, what: str, queries: np.ndarray) -> None:
-        flat = np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1))
-        if len(flat):
-            query = int(queries[flat[0]])
-            raise ValueError(
-                f'protocol {self.name}: {what} {query} ({self.query_names[query]}) has a box '
-                f'without area: {boxes[flat[0]].tolist()} (x1 y1 x2 y2)'
-            )
+        for i in np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(axis=1)):
+            where = f'{what} {queries[i]} ({self.query_names[queries[i]]})'
+            self._demand(False, f'{where} has a box without area: {boxes[i].tolist()} (xyxy)')
 
     def _gt_queries(self) -> np.ndarray:
         return np.repeat(np.arange(self.num_queries), np.diff(self.gt_indptr))
@@ -183,13 +170,6 @@ class SearchProtocol:
     def query_names(self) -> list[str]:
         """Image name of each query, (Q,)."""
         return [self.image_names[i] for i in self.query_images]
-
-    @property
-    def gallery_names(self) -> list[str]:
-        """Names of the images that occur in any gallery, each once."""
-        if self.gallery_images is None:
-            return list(self.image_names)
-        return [self.image_names[i] for i in np.unique(self.gallery_images)]
 
     def hidden(self, query: int) -> np.ndarray:
         """(I,) bool: images that are not in the open gallery of the query."""
@@ -257,14 +237,9 @@ class SearchProtocol:
     ) -> SearchProtocol:
         """Open gallery over ``image_names``; ground truth by identity.
 
-        Where an identity occurs twice in one image, its first box counts.
-
-        Args:
-            image_names: the I images.
-            queries: (image index, pid, box) of each query.
-            people: everybody with an identity.
-            cameras: ``all``, ``cross`` or ``same``.
-            image_cams: camera of each image, None where unknown; by default that of PRW's names.
+        Where an identity occurs twice in one image, its first box counts. ``queries`` are (image
+        index, pid, box); ``image_cams`` the camera of each image, None where unknown, by default
+        that of PRW's names.
 
         Raises:
             ValueError: for an unknown ``cameras``, or ``cross`` / ``same`` with an unknown camera.
