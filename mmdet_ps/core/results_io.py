@@ -148,7 +148,7 @@ def _join(results: dict[int, Mapping[str, Any]], part: _Part, path: str) -> dict
             raise ValueError(f'{path}: result {i} has no {part.bboxes} and {part.feats}; {_CURE}')
         rows = {part.boxes: np.asarray(result[part.bboxes])}
         rows |= {f'{part.prefix}{name}': np.asarray(value) for name, value in feats.items()}
-        if tables and list(rows) != list(tables):
+        if tables and rows.keys() != tables.keys():
             raise ValueError(f'{path}: result {i} has other {part.feats} than those before it')
         for name, row in rows.items():
             if row.ndim != 2 or row.dtype.kind not in 'iuf' or len(row) != len(rows[part.boxes]):
@@ -193,7 +193,9 @@ def _check_part(arrays: Mapping[str, np.ndarray], part: _Part, features: list[st
     if missing:
         raise ValueError(f'{missing[0]} is missing')
     if part.feature_names(arrays) != features:
-        raise ValueError(f'{part.prefix}NAME and feats_NAME are not of the same features')
+        raise ValueError(
+            f'{part.prefix}NAME and feats_NAME are not of the same features in the same order'
+        )
     counts, boxes = arrays[part.counts], arrays[part.boxes]
     if counts.ndim != 1 or counts.dtype.kind not in 'iu' or not len(counts):
         raise ValueError(f'{part.counts} must have a whole number for each picture')

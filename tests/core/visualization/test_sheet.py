@@ -98,6 +98,15 @@ def drawn_texts(sheet, monkeypatch):
     return written
 
 
+def test_lines_stand_in_their_order_above_the_cell(monkeypatch):
+    lines = [('first', INK), ('second', INK), ('third', INK)]
+    sheet = Sheet('title', [], [[Cell(lines, 'a', BOX), cell(text='only')]])
+    base = {text: y for text, *_, y in drawn_texts(sheet, monkeypatch)}
+    top = places(sheet)[0][0][1]
+    assert [base[text] - top for text, _ in lines] == [-46, -26, -6]
+    assert base['only'] == base['third']
+
+
 @pytest.mark.parametrize('columns', [1, 2, 3, 6])
 def test_texts_neither_overlap_nor_are_cut(columns, monkeypatch):
     legend = [('query', BLUE), ('a rather long explanation of what this colour means', GREEN)] * 2
