@@ -159,6 +159,15 @@ def test_all_models_on_the_same_noise(tmp_path, monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 8
 
 
+def test_people_are_those_of_the_average_run(tmp_path, monkeypatch):
+    lists = dict(people=[1.0, 2.0, 6.0], reading=[0.0] * 3, whole=[1.0, 2.0, 3.0])
+    monkeypatch.setattr(timing, 'in_turn', lambda calls, runs, warmup: [dict(lists)])
+    out = tmp_path / 'a.json'
+    run(monkeypatch, SMALL[1], '--shape', 65, 65, '--runs', 3, '--json', out)
+    (model,) = json.loads(out.read_text())['models']
+    assert model['people'] == 3.0 and model['seconds'] == dict(whole=[1.0, 2.0, 3.0])
+
+
 def test_noise_is_padded():
     img, metas = model_benchmark.noise((50, 70), 2)
     assert img.shape == (2, 3, 64, 96) and len(metas) == 2
