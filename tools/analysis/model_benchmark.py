@@ -1,10 +1,10 @@
 """What benchmarks of whole models share: their command line, the models, the input, the report."""
 
-import argparse
 import datetime
 from collections import Counter
 from pathlib import Path
 
+from mmdet_ps.utils.cli import add_cfg_options
 from mmdet_ps.utils.io import check_writable
 from mmdet_ps.utils.tables import format_rows, write_csv, write_json
 
@@ -30,16 +30,6 @@ COLUMNS = {
 }
 
 
-class CfgOptions(argparse.Action):
-    """mmcv's ``DictAction``, imported where it is needed: mmcv takes torch along."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        """Read KEY=VALUE words."""
-        from mmcv import DictAction
-
-        DictAction(self.option_strings, self.dest)(parser, namespace, values, option_string)
-
-
 def add_options(parser):
     """Add what tests and training steps have in common."""
     parser.add_argument('models', nargs='+', metavar='CONFIG[=CHECKPOINT]')
@@ -50,9 +40,7 @@ def add_options(parser):
     parser.add_argument('--csv', metavar='FILE', help='write the numbers as a table')
     parser.add_argument('--json', metavar='FILE', help='write them with the time of each run')
     parser.add_argument('--trust', action='store_true', help='read checkpoints of your own')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=CfgOptions, metavar='KEY=VALUE', help='for all configs'
-    )
+    add_cfg_options(parser)
 
 
 def check_options(args):
