@@ -67,16 +67,42 @@ def test_unnormalised_rows_keep_their_length():
     assert memory.table.tolist() == [[0.5, 0.0]]
 
 
+def test_more_people_than_the_queue_holds():
+    """Five into three places, round from the second: the last three stay, in their order."""
+    memory = IdentityMemory(1, 3, 1)
+    memory.update(torch.tensor([[9.0]]), torch.tensor([-1]))
+    memory.update(torch.arange(1.0, 6.0)[:, None], torch.full((5,), -1))
+    # Places 1, 2, 0, 1, 2 in turn.
+    assert memory.queue.flatten().tolist() == [3, 4, 5]
+    assert memory.pointer == 0
+    memory.update(torch.tensor([[6.0], [7.0], [8.0], [9.0]]), torch.full((4,), -1))
+    assert memory.queue.flatten().tolist() == [9, 7, 8]
+    assert memory.pointer == 1
+
+
+def test_prototypes_are_copies():
+    memory = IdentityMemory(2, 2, 2)
+    memory.update(torch.eye(2), torch.tensor([0, -1]))
+    before = memory.prototypes()
+    table, queue = before.table.clone(), before.queue.clone()
+    memory.update(-torch.eye(2), torch.tensor([0, -1]))
+    memory.update(-torch.eye(2), torch.tensor([-1, 1]))
+    assert before.table.equal(table) and before.queue.equal(queue)
+    assert not memory.table.equal(table) and not memory.queue.equal(queue)
+
+
 def test_everything_is_saved():
-    memory = IdentityMemory(3, 2, 4)
+    memory = IdentityMemory(3, 3, 4)
     memory.update(F.normalize(torch.randn(4, 4)), torch.tensor([0, -1, 2, -1]))
-    other = IdentityMemory(3, 2, 4)
+    other = IdentityMemory(3, 3, 4)
     other.load_state_dict(memory.state_dict())
     feats, pids = F.normalize(torch.randn(3, 4)), torch.tensor([0, 1, -1])
     memory.update(feats, pids)
     other.update(feats, pids)
-    for name, buffer in memory.state_dict().items():
-        assert torch.equal(buffer, other.state_dict()[name]), name
+    buffers = dict(other.named_buffers())
+    assert set(buffers) == {'table', 'queue', 'pointer', 'touched'}
+    for name, buffer in memory.named_buffers():
+        assert torch.equal(buffer, buffers[name]), name
 
 
 def test_momentum_out_of_range():
