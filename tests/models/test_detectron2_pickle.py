@@ -91,6 +91,7 @@ ATTACKS = {
     ),
     'a place far out in the memory of objects': attack(b'}', b'r\xff\xff\xff\xff'),
     'bytes without end': attack(b'\x8e' + struct.pack('<Q', 1 << 60)),
+    'a byte array of 2 GiB': attack(b'\x96' + struct.pack('<Q', 1 << 31)),
     'a byte array without end': attack(b'\x96' + struct.pack('<Q', 1 << 60)),
     'a frame without end': b'\x80\x04\x95' + struct.pack('<Q', 1 << 60),
     'state for a thing asked for': attack(NDARRAY, b'}', text('__call__'), ONE, b'sb'),
@@ -120,11 +121,14 @@ def attacked(tmp_path_factory):
         '        print(i, list(read_arrays(Path(sys.argv[1], f"{i}.pkl"))), flush=True)\n'
         '    except ValueError as error:\n'
         '        print(i, error, flush=True)\n'
+        'print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n'
     )
     command = [sys.executable, '-c', code, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, (done.returncode, done.stdout[-500:], done.stderr[-2000:])
-    return dict(enumerate(done.stdout.splitlines()))
+    *lines, peak = done.stdout.splitlines()
+    assert int(peak) < 1 << 20, 'a file made the reader take a gigabyte'
+    return dict(enumerate(lines))
 
 
 @pytest.mark.parametrize('number', range(len(ATTACKS)), ids=list(ATTACKS))
@@ -133,6 +137,8 @@ def test_attacks_are_one_line(attacked, number):
     assert start == str(number) and len(rest) < 500
     # A list in the place of the arrays, and things without arrays in them, are no arrays.
     assert rest == '[]' or f'{number}.pkl' in rest
+    if list(ATTACKS)[number] == 'a thing of the interpreter':
+        assert 'asks for builtins.eval while it is read: refused' in rest
 
 
 def test_what_is_no_array_is_told(tmp_path):

@@ -155,7 +155,7 @@ def test_tools_show_the_numbers_of_the_test(searched, tmp_path, monkeypatch, cap
     original = visualization.search_sheet
     monkeypatch.setattr(visualization, 'search_sheet', search_sheet)
     monkeypatch.setattr('mmdet_ps.reproduce.yardsticks.describe_boxes', no_network)
-    numbers, told = {}, []
+    numbers, colours, told = {}, {}, []
     for given, configured in SEARCHES:
         ranking, outs = tmp_path / 'r.npz', [tmp_path / name for name in ('a.json', 'b.json')]
         common = [*given, '--results', file, '--cfg-options', *cfg_options, *configured]
@@ -169,11 +169,14 @@ def test_tools_show_the_numbers_of_the_test(searched, tmp_path, monkeypatch, cap
         for key, value in vars(expected).items():
             assert np.array_equal(value, getattr(drawn[-1], key)), key
         numbers[str(tested['settings'])] = round(tested['search'][0]['mAP'], 12)
+        colours[str(tested['settings'])] = measured['search'][2]['mAP']
         told.append(drawn[-1].similarity)
     # The options change the numbers, so that a tool without one would show others; but no gallery
     # of these repeats a picture, and --no-class-weighted is the default again.
     assert len(numbers) == len(SEARCHES) - 1
     assert len(set(numbers.values())) == len(numbers) - 1, numbers
+    # The same for the yardstick of colours; an annotated box is its own nearest detection.
+    assert len(set(colours.values())) >= 6, colours
     assert told[:5] == ['cosine', 'cosine x score', 'cosine', 'cosine', 'matched sum']
 
 
