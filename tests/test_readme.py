@@ -7,8 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmcv import Config
 from mmdet.datasets import build_dataset
+
+from mmdet_ps.apis import load_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = ['README.md', 'CONTRIBUTING.md', 'data/README.md', 'work_dirs/README.md']
@@ -53,7 +54,7 @@ def test_own_data_as_shown(tmp_path, monkeypatch):
         (folder / f'{name}.json').write_text(json.dumps(content))
     (tmp_path / 'mine.py').write_text(config.replace("'alignps/", f"'{ROOT}/configs/alignps/"))
     monkeypatch.chdir(tmp_path)
-    cfg = Config.fromfile('mine.py')
+    cfg = load_config('mine.py')
 
     assert build_dataset(cfg.data.train)[0]['gt_pids'].data.tolist() == [person['person_id']]
     test = build_dataset(cfg.data.test, dict(test_mode=True))
