@@ -32,7 +32,9 @@ def page_text(page):
 def expand(name):
     """'a{b,c}d' to 'abd' and 'acd'."""
     found = re.fullmatch(r'(.*)\{(.*)\}(.*)', name)
-    return [found[1] + word + found[3] for word in found[2].split(',')] if found else [name]
+    if not found:
+        return [name]
+    return [path for word in found[2].split(',') for path in expand(found[1] + word + found[3])]
 
 
 def test_own_data_as_shown(tmp_path, monkeypatch):
@@ -56,7 +58,9 @@ def test_own_data_as_shown(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cfg = load_config('mine.py')
 
-    assert build_dataset(cfg.data.train)[0]['gt_pids'].data.tolist() == [person['person_id']]
+    train = build_dataset(cfg.data.train)
+    assert train[0]['gt_pids'].data.tolist() == [0]
+    assert train.person_ids.tolist() == [person['person_id']]
     test = build_dataset(cfg.data.test, dict(test_mode=True))
     feats = dict(alignps=np.ones((1, 4), np.float32) / 2)
     boxes = ([10, 20, 90, 220, 0.9], [100, 50, 160, 200, 0.9])

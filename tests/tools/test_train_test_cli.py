@@ -119,9 +119,16 @@ def test_saved_results_need_no_pictures(trained, data, tmp_path, capsys):
 
 
 def test_unwritable_outputs_are_found_before_the_test(tmp_path, capsys):
-    for option in ('--out', '--json', '--csv', '--save-ranking'):
-        line = refused(capsys, 'test_ps.py', CONFIG, 'no_such.pth', option, tmp_path)
-        assert str(tmp_path) in line and 'name of a file' in line
+    for option, name in (
+        ('--out', 'a.npz'),
+        ('--json', 'a'),
+        ('--csv', 'a'),
+        ('--save-ranking', 'a'),
+    ):
+        folder = tmp_path / option / name
+        folder.mkdir(parents=True)
+        line = refused(capsys, 'test_ps.py', CONFIG, 'no_such.pth', option, folder)
+        assert str(folder) in line and 'name of a file' in line
 
 
 def test_config_speaks_to_the_evaluator(trained, tmp_path):
