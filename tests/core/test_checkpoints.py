@@ -5,7 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_ps.core.checkpoints import load_checkpoint_file, load_weights, state_dict_of
+from mmdet_ps.core.checkpoints import (
+    load_checkpoint_file,
+    load_weights,
+    newest_checkpoint,
+    remove_leftovers,
+    state_dict_of,
+    write_checkpoint,
+)
 
 
 class Payload:
@@ -97,3 +104,32 @@ def test_load_weights_of_a_published_file(tmp_path):
     torch.save({'bbox_head.labeled_matching_layer.lookup_table': torch.ones(1)}, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='alignps_released.py'):
         load_weights(nn.Linear(2, 1), tmp_path / 'a.pth')
+
+
+def saved(folder, name, iteration):
+    content = dict(state_dict={}, meta=dict(epoch=1, iter=iteration))
+    write_checkpoint(content, folder / name, 'latest.pth')
+    return folder / name
+
+
+def test_newest_is_the_file_that_came_farthest_and_no_link(tmp_path):
+    """Whichever was written last, as a copied folder's files are."""
+    farthest = saved(tmp_path, 'iter_5.pth', 5)
+    saved(tmp_path, 'iter_3.pth', 3)
+    (tmp_path / 'latest.pth').unlink()
+    (tmp_path / 'latest.pth').symlink_to('iter_5.pth')
+    assert newest_checkpoint(tmp_path) == farthest
+
+
+def test_link_still_leads_somewhere_when_the_folder_has_moved(tmp_path):
+    saved(tmp_path / 'run', 'iter_5.pth', 5)
+    (tmp_path / 'run').rename(tmp_path / 'moved')
+    assert (tmp_path / 'moved/latest.pth').resolve() == tmp_path / 'moved/iter_5.pth'
+
+
+def test_leftovers_of_a_killed_writer_go_and_nothing_else(tmp_path):
+    kept = [saved(tmp_path, 'iter_5.pth', 5), tmp_path / 'latest.pth', tmp_path / '.lock']
+    kept[2].touch()
+    (tmp_path / '.iter_6.pth.abc').touch()
+    remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
