@@ -57,7 +57,7 @@ def main() -> None:
         cfg.resume_from = args.resume_from
     cfg.auto_resume = args.auto_resume
     if args.auto_scale_lr:
-        cfg.auto_scale_lr.enable = True
+        cfg.merge_from_dict({'auto_scale_lr.enable': True})
     try:
         train(
             cfg,

@@ -88,10 +88,18 @@ def scale_learning_rate(cfg: Config, samples_per_gpu: int, logger: Any) -> None:
             belongs to.
         samples_per_gpu: Batch of a process.
         logger: Is told.
+
+    Raises:
+        ValueError: The config does not say what batch the rate belongs to.
     """
     scaling = cfg.get('auto_scale_lr') or {}
     if not scaling.get('enable'):
         return
+    if not scaling.get('base_batch_size'):
+        raise ValueError(
+            'the learning rate cannot be scaled: set auto_scale_lr.base_batch_size to the batch '
+            'that optimizer.lr belongs to'
+        )
     batch, before = samples_per_gpu * get_dist_info()[1], cfg.optimizer.lr
     cfg.optimizer.lr = before * batch / scaling['base_batch_size']
     logger.info(f'Learning rate {before} is scaled to {cfg.optimizer.lr} for a batch of {batch}')

@@ -78,6 +78,13 @@ def test_learning_rate_scales_with_the_batch(data, tmp_path, base):
     assert CountSteps.seen['lr'] == pytest.approx(0.002 * 2 / base)
 
 
+def test_learning_rate_of_no_known_batch_is_not_scaled(data, tmp_path):
+    cfg = tiny_config(data, tmp_path)
+    cfg.auto_scale_lr = dict(enable=True)
+    with pytest.raises(ValueError, match='set auto_scale_lr.base_batch_size'):
+        train(cfg, seed=0, validate=False)
+
+
 def step(model):
     """Losses and gradients of one step on three fixed people."""
     generator = torch.Generator().manual_seed(1)
