@@ -14,7 +14,8 @@ from typing import Any
 from mmdet_ps.core.evaluation.report import main_row
 from mmdet_ps.utils.io import atomic_write
 
-from .plan import METRICS, SYNTHETIC_ITERATIONS, Row, Run, Settings, Table
+from .plan import SYNTHETIC_ITERATIONS, Settings
+from .table import METRICS, Row, Run, Table
 
 HEADS = dict(mAP='mAP', top1='top-1', det_recall='detection recall', det_AP='detection AP')
 SEARCH, DETECTION = METRICS[:2], METRICS[2:]

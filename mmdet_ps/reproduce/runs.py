@@ -17,7 +17,7 @@ from pathlib import Path
 from mmdet_ps.utils.cli import STOPPED_EARLY
 from mmdet_ps.utils.io import atomic_write
 
-from .plan import ROOT, Run, Step
+from .table import ROOT, Run, Step
 
 # Seconds that a program has to end in when it is asked to.
 _PATIENCE = 20

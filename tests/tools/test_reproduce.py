@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-import mmdet_ps.reproduce.plan as planning
 from mmdet_ps.apis import load_config
+from mmdet_ps.reproduce import table as tables
 from mmdet_ps.reproduce.plan import Settings, plan
 from mmdet_ps.reproduce.report import columns, summarize_table, to_markdown, write_reports
 from mmdet_ps.utils.cli import add_cfg_options
@@ -38,7 +38,7 @@ def work(tmp_path, monkeypatch):
     def fake(tool, *arguments):
         return (sys.executable, '-S', str(FAKE), str(tmp_path), tool, *map(str, arguments))
 
-    monkeypatch.setattr(planning, '_python', fake)
+    monkeypatch.setattr(tables, '_python', fake)
     before = signal.getsignal(signal.SIGTERM)
     yield tmp_path
     signal.signal(signal.SIGTERM, before)
