@@ -31,6 +31,16 @@ class TermAt(Hook):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@HOOKS.register_module(force=True)
+class NoteDraws(Hook):
+    """Note what a training step would draw first, by its iteration."""
+
+    drawn: dict = {}
+
+    def before_train_iter(self, runner):
+        self.drawn[runner.iter] = torch.rand(1).item()
+
+
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp('data')
@@ -79,6 +89,19 @@ def test_in_the_middle_of_an_epoch(data, unbroken, work_dir):
     assert state_of(work_dir / 'iter_6.pth')['place'] == [1, 6, 1, 5, 3]
     resume(data, work_dir)
     same(state_of(work_dir / 'epoch_2.pth'), state_of(unbroken / 'epoch_2.pth'))
+
+
+def test_what_a_step_draws_depends_on_its_place_alone(data, tmp_path):
+    """RoI samplers and MINE draw; this model does not, so a hook does."""
+    noted = [dict(type='NoteDraws')]
+    NoteDraws.drawn.clear()
+    train(tiny_config(data, tmp_path, custom_hooks=noted), seed=3, validate=False)
+    whole = dict(NoteDraws.drawn)
+    assert sorted(whole) == list(range(10)) and len(set(whole.values())) == 10
+    (tmp_path / 'epoch_2.pth').unlink()
+    NoteDraws.drawn.clear()
+    resume(data, tmp_path, custom_hooks=noted)
+    assert NoteDraws.drawn == {place: whole[place] for place in range(5, 10)}
 
 
 def test_sigterm_saves_and_says_that_it_is_not_finished(data, unbroken, tmp_path):
