@@ -108,6 +108,16 @@ def test_nonfinite_step_leaves_no_trace(data, tmp_path, caplog, hook, what, name
     assert read_meta(tmp_path / 'epoch_1.pth')['skipped_steps'] == 1
 
 
+def test_what_a_checkpoint_knows_of_its_run_is_kept_by_a_resume(data, tmp_path):
+    """The number of skipped steps here; the best score in the same way."""
+    poison = dict(type='PoisonAt', at=[2], what='loss')
+    cfg = tiny_config(data, tmp_path, runner__max_epochs=1, custom_hooks=[poison])
+    train(cfg, seed=0, validate=False)
+    train(tiny_config(data, tmp_path, auto_resume=True), validate=False)
+    meta = read_meta(tmp_path / 'epoch_2.pth')
+    assert (meta['epoch'], meta['seed'], meta['skipped_steps']) == (2, 0, 1)
+
+
 def test_nonfinite_gradient_leaves_no_trace(data, tmp_path):
     poison = dict(type='PoisonAt', at=[1], what='gradient')
     cfg = tiny_config(data, tmp_path, runner__max_epochs=1, custom_hooks=[poison])
