@@ -33,12 +33,16 @@ class TermAt(Hook):
 
 @HOOKS.register_module(force=True)
 class NoteDraws(Hook):
-    """Note what a training step would draw first, by its iteration."""
+    """Note what a training step would draw first, by its iteration, and which epochs end."""
 
     drawn: dict = {}
+    ends: list = []
 
     def before_train_iter(self, runner):
         self.drawn[runner.iter] = torch.rand(1).item()
+
+    def after_train_epoch(self, runner):
+        self.ends.append(runner.epoch)
 
 
 @pytest.fixture(scope='module')
@@ -100,7 +104,10 @@ def test_what_a_step_draws_depends_on_its_place_alone(data, tmp_path):
     assert sorted(whole) == list(range(10)) and len(set(whole.values())) == 10
     (tmp_path / 'epoch_2.pth').unlink()
     NoteDraws.drawn.clear()
+    NoteDraws.ends.clear()
     resume(data, tmp_path, custom_hooks=noted)
+    # The end of the epoch that was saved, its evaluation say, may have been cut off.
+    assert NoteDraws.ends == [0, 1]
     assert NoteDraws.drawn == {place: whole[place] for place in range(5, 10)}
 
 
