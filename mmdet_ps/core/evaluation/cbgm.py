@@ -51,8 +51,6 @@ def match_scenes(row: Row, scene: np.ndarray, people: Detections, k1: int) -> No
     from scipy.optimize import linear_sum_assignment
 
     filled = np.flatnonzero(np.diff(row.starts))
-    if len(filled) == 0:
-        return
     images, starts = row.images[filled], row.starts[filled]
     order = np.argsort(-np.maximum.reduceat(row.sims, starts), kind='stable')
     first = np.sort(np.unique(images[order], return_index=True)[1])[:k1]

@@ -72,7 +72,8 @@ def reference_search(
         dtype: precision of the dot products; float32 is what public scripts use.
 
     Returns:
-        ``mAP``, ``top1``, ``top5``, ``top10`` and ``aps`` (Q,).
+        ``mAP``, ``top1``, ``top5``, ``top10``, ``aps`` (Q,) and ``best``, Q lists of the ten
+        largest similarities, largest first.
     """
     results, people = {}, {}
     for name, boxes, rows in zip(image_names, bboxes, feats, strict=True):
@@ -80,7 +81,7 @@ def reference_search(
         people[name] = boxes, rows
         kept = boxes[:, 4] >= score_thr if len(boxes) else np.zeros(0, bool)
         results[name] = boxes[kept], rows[kept]
-    aps, accuracies = [], []
+    aps, accuracies, best = [], [], []
     for q in range(protocol.num_queries):
         name = protocol.image_names[protocol.query_images[q]]
         query_box = protocol.query_boxes[q].tolist()
@@ -90,13 +91,17 @@ def reference_search(
             if place is None:
                 aps.append(0.0)
                 accuracies.append([0, 0, 0])
+                best.append([])
                 continue
             query = rows[place]
         else:
             query = unit_rows(query_feats[q : q + 1])[0].astype(dtype)
-        ap, hits = _search_one(protocol, q, query, results, class_weighted, skip_repeated, rerank)
+        ap, hits, sims = _search_one(
+            protocol, q, query, results, class_weighted, skip_repeated, rerank
+        )
         aps.append(ap)
         accuracies.append(hits)
+        best.append(sims)
     top1, top5, top10 = np.mean(accuracies, axis=0).tolist()
     return {
         'mAP': float(np.mean(aps)),
@@ -104,6 +109,7 @@ def reference_search(
         'top5': top5,
         'top10': top10,
         'aps': np.array(aps),
+        'best': best,
     }
 
 
@@ -149,9 +155,10 @@ def _search_one(protocol, q, query, results, class_weighted, skip_repeated, rera
                     break
         y_true.extend(label)
         y_score.extend(sim)
-    if count_tp == 0:
-        return 0.0, [0, 0, 0]
     y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    best = np.sort(y_score)[::-1][:10].tolist()
+    if count_tp == 0:
+        return 0.0, [0, 0, 0], best
     ap = average_precision(y_true, y_score) * count_tp / count_gt
     y_true = y_true[np.argsort(-y_score, kind='stable')]
-    return ap, [min(1, int(y_true[:k].sum())) for k in (1, 5, 10)]
+    return ap, [min(1, int(y_true[:k].sum())) for k in (1, 5, 10)], best

@@ -42,6 +42,9 @@ def compare(protocol, results, slow, limits, **options):
         }
     details = fast.pop('details')
     np.testing.assert_allclose(details.ap, slow.pop('aps'), atol=1e-9, rtol=0)
+    for query, best in enumerate(slow.pop('best')):
+        n = int((details.top_images[query] >= 0).sum())
+        np.testing.assert_allclose(details.top_sims[query, :n], best, atol=1e-6, rtol=0)
     assert fast == pytest.approx(slow, abs=1e-9)
 
 
