@@ -346,3 +346,22 @@ def test_features_of_an_image_that_differ_are_told(case):
     results = results_of(bboxes, feats, roi_align=[rows[:1] for rows in feats])
     with pytest.raises(ValueError, match='a.jpg'):
         evaluate_results(results, NAMES, protocol)
+
+
+def test_a_query_box_that_is_a_pixel_away_in_one_side_is_another(case):
+    protocol, _, _, results = case
+    results[0]['query_boxes'] = np.array([[11.0, 10, 50, 110]])
+    results[0]['query_feats'] = {'alignps': np.ones((1, 2))}
+    with pytest.raises(KeyError, match='query 0 .*--query-feature gt_box'):
+        evaluate_results(results, NAMES, protocol, options=SearchOptions(query_feature='gt_box'))
+
+
+def test_no_features_and_another_order_of_features_are_told(case):
+    protocol, bboxes, feats, _ = case
+    none = [{'bboxes': boxes, 'feats': {}} for boxes in bboxes]
+    with pytest.raises(ValueError, match='a.jpg has the features'):
+        evaluate_results(none, NAMES, protocol)
+    results = results_of(bboxes, feats, other=feats)
+    results[1]['feats'] = dict(reversed(results[1]['feats'].items()))
+    with pytest.raises(ValueError, match='b.jpg has the features'):
+        evaluate_results(results, NAMES, protocol)
