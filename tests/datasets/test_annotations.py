@@ -241,6 +241,19 @@ def test_identity_0_is_found(tmp_path):
     assert protocol.ground_truth(0)[0].tolist() == [1]
 
 
+def test_ids_of_pictures_are_not_their_places(tmp_path):
+    data = content(PEOPLE)
+    for picture in data['images']:
+        picture['id'] = 7 - picture['id']
+    for one in data['annotations']:
+        one['image_id'] = 7 - one['image_id']
+    found = read_annotations(write(tmp_path, data))
+    path = write(tmp_path, [QUERY], 'queries.json')
+    protocol = found.search_protocol(read_queries(path, found.images, 'x'), 'all')
+    assert protocol.image_names == ['0.jpg', '1.jpg', '2.jpg']
+    assert protocol.ground_truth(0)[0].tolist() == [1]
+
+
 def test_people_without_identity_are_nobodys_ground_truth(tmp_path):
     data = content([(0, (10, 10, 20, 40), -1), (1, (12, 10, 20, 40), -1)])
     found = read_annotations(write(tmp_path, data))

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from mmdet.datasets import build_dataset
 
+import mmdet_ps.datasets  # noqa: F401
 from mmdet_ps.core.evaluation import SearchProtocol, load_protocols
 from mmdet_ps.releases import convert as module
 from mmdet_ps.releases import cuhk_sysu, prw
@@ -116,6 +117,8 @@ def test_protocols_of_an_older_release_are_not_used(tmp_path, write, run):
     run(write(tmp_path))
     sources = load_protocols(tmp_path, 'all')[0].sources
     assert len(sources) == 2
+    stored = [path.stem for path in (tmp_path / 'protocol').iterdir()]
+    assert all(protocol.sources for protocol in load_protocols(tmp_path, stored))
     for name in sources:
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole + b' ')

@@ -33,6 +33,16 @@ def test_release_by_hand(tmp_path):
     )
 
 
+def test_training_pictures_are_sorted_and_test_pictures_as_in_the_pool(tmp_path):
+    pictures = dict(reversed(CUHK_PICTURES.items()))
+    release = read_release(write_cuhk(tmp_path, pictures=pictures))
+    names = {split: [scene.name for scene in scenes] for split, scenes in release.splits.items()}
+    assert names == {
+        'train': ['s1.jpg', 's2.jpg', 's3.jpg'],
+        'test': ['s6.jpg', 's4.jpg', 's5.jpg'],
+    }
+
+
 def test_official_counts_need_no_note(tmp_path):
     release = read_release(write_cuhk(tmp_path))
     release.published.update(release.counts())

@@ -47,6 +47,13 @@ def test_official_numbers_become_0_to_482(tmp_path):
     assert sorted(given.values()) == list(range(483))
 
 
+def test_identity_0_is_one(tmp_path):
+    frames = {'c1s1_000001': [(0, 1, 1, 9, 9), (7, 20, 1, 9, 9), (-2, 40, 1, 9, 9)]}
+    release = read_release(write_prw(tmp_path, train=frames))
+    assert release.splits['train'][0].pids.tolist() == [0, 1, -2]
+    assert release.counts()['training identities'] == 2
+
+
 def test_frame_without_people(tmp_path):
     release = read_release(write_prw(tmp_path, train={**PRW_TRAIN, 'c4s1_000001': []}))
     scene = release.splits['train'][2]

@@ -191,6 +191,7 @@ def build(**changes):
         (dict(query_images=[0.0]), r'query_images is float64 \(1,\), not integers'),
         (dict(query_boxes=[0, 0, 5, 5]), 'query_boxes'),
         (dict(query_boxes=[[0, 0, 5, 2**31]]), 'query_boxes holds numbers beyond int32'),
+        (dict(query_boxes=[[-(2**32), 0, 5, 5]]), 'query_boxes holds numbers beyond int32'),
         (dict(gallery_indptr=[0, 1], gallery_images=[1]), 'ground truth is out of range'),
         (
             dict(gt_indptr=[0, 2], gt_places=[1, 1], gt_boxes=[[0, 0, 5, 5]] * 2),
