@@ -39,6 +39,13 @@ def test_another_seed_other_pictures(cuhk_sysu, small, tmp_path):
     ]
 
 
+def test_people_and_casts_follow_the_seed(small):
+    first, again, other = (plan_scenes(replace(small, seed=seed)) for seed in (3, 3, 4))
+    assert first == again
+    assert first[0] != other[0]
+    assert [plan.cast for plan in first[1]] != [plan.cast for plan in other[1]]
+
+
 def test_scenes_and_cameras_follow_the_seed_each(small, tmp_path, monkeypatch):
     """Of two seeds: with the same cameras other scenes, with the same scenes other cameras."""
 
