@@ -68,6 +68,11 @@ def test_datasets_read_what_was_converted(tmp_path, kind):
         assert all(box in boxes for box in dataset.queries_of(i).tolist())
 
 
+def test_galleries_of_the_benchmarks_main_numbers():
+    assert mmdet_ps.datasets.CuhkSysuDataset.GALLERY_SIZES == (100,)
+    assert mmdet_ps.datasets.PrwDataset.GALLERY_SIZES == ('all',)
+
+
 def test_boxes_that_stick_out_are_kept_and_counted(tmp_path):
     release = convert_cuhk(write_cuhk(tmp_path))
     people = json.loads((tmp_path / 'test.json').read_text())['annotations']

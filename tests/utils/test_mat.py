@@ -207,7 +207,7 @@ def test_texts_of_nested_cells(tmp_path):
     assert read_texts(path, 'pool') == ['s1.jpg', 'ü.jpg', 's3.jpg']
 
 
-@pytest.mark.parametrize('cell', [np.zeros((0, 0)), '', 7.0, cells([])])
+@pytest.mark.parametrize('cell', [np.zeros((0, 0)), '', 'a\nb', 7.0, cells([])])
 def test_a_cell_without_text_is_told(tmp_path, cell):
     path = tmp_path / 'a.mat'
     savemat(path, {'pool': cells(['s1.jpg', cell])})
@@ -224,3 +224,9 @@ def test_changed_cells_and_numbers_are_one_line(tmp_path, compress):
     savemat(path, {'pool': cells(['a', 'bcd']), 'box': numbers}, do_compression=compress)
     check_reader(path, lambda path: read_texts(path, 'pool'), 300)
     check_reader(path, lambda path: read_matrix(path, 'box'), 300, seed=1)
+
+
+def test_a_record_too_large_to_be_meant_is_told(whole, monkeypatch):
+    monkeypatch.setattr(module, '_LARGEST', 500)
+    with pytest.raises(ValueError, match=r'x.mat: .*states a size of \d+ bytes'):
+        read_all(whole)
