@@ -91,7 +91,7 @@ ATTACKS = {
     ),
     'a place far out in the memory of objects': attack(b'}', b'r\xff\xff\xff\xff'),
     'bytes without end': attack(b'\x8e' + struct.pack('<Q', 1 << 60)),
-    'a byte array of 2 GiB': attack(b'\x96' + struct.pack('<Q', 1 << 31)),
+    'a byte array of a gigabyte': attack(b'\x96' + struct.pack('<Q', 1 << 30)),
     'a byte array without end': attack(b'\x96' + struct.pack('<Q', 1 << 60)),
     'a frame without end': b'\x80\x04\x95' + struct.pack('<Q', 1 << 60),
     'state for a thing asked for': attack(NDARRAY, b'}', text('__call__'), ONE, b'sb'),
