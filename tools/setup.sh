@@ -241,27 +241,19 @@ collect() {
     what="collecting $name"
     say "$what"
     run_logged "$what" pip_progress "$PY" -m pip download --no-deps "${wheels[@]}" "$name" ||
-      collect_source "$name"
+      fetch_source "$name" "$download"
   done
   what="collecting the wheels for Python $target"
   say "$what"
   run_logged "$what" pip_progress "$PY" -m pip download "${wheels[@]}" "${pins[@]}" -r "$WORK/requirements.txt" ||
     explain "$what"
-  collect_source "mmcv-full==$MMCV_VERSION"
+  fetch_source "mmcv-full==$MMCV_VERSION" "$download"
   for name in ${without//,/ }; do
     for file in "$download/$(tr 'A-Z-' 'a-z_' <<<"$name")"-[0-9]*; do
       rm -f "$file"
     done
   done
   say "done: $download holds $(find "$download" -type f | wc -l) files, $(du -sm "$download" | cut -f 1) MB; on the other machine: tools/setup.sh --offline DIR --here"
-}
-
-collect_source() {
-  local what="collecting the source of $1"
-  say "$what"
-  need_build_tools
-  PYTHONPATH="$TOOLS_PATH" run_logged "$what" pip_progress "$PY" -m pip download --dest "$download" \
-    --no-deps --no-build-isolation --no-binary "${1%%=*}" "$1" || explain "$what"
 }
 
 for argument in "$@"; do

@@ -119,31 +119,92 @@ need_compiler() {
   ((HEADERS)) || die "Python.h of $PY is missing: install it, for example with apt-get install python${PY_VERSION%.*}-dev"
 }
 
-# compile_mmcv: compiles in a scratch folder and moves the checked wheel under its key at the end.
-compile_mmcv() {
-  local what="compiling mmcv-full $MMCV_VERSION ($FLAVOUR operators)" jobs memory
-  local flavour=(FORCE_CUDA=0 CUDA_VISIBLE_DEVICES='') home headers
-  need_compiler
+# fetch_source NAME==VERSION FOLDER: its source distribution.
+fetch_source() {
+  local what="collecting the source of $1"
+  say "$what"
   need_build_tools
-  need_space "$WORK" 3 'compiling mmcv-full'
+  PYTHONPATH="$TOOLS_PATH" run_logged "$what" pip_progress "$PY" -m pip download --dest "$2" \
+    --no-deps --no-build-isolation --no-binary "${1%%=*}" "$1" || explain "$what"
+}
+
+# unpack_mmcv: mmcv-full's sources in $WORK, as they came.
+unpack_mmcv() {
+  rm -rf "$WORK/mmcv-full-$MMCV_VERSION"
+  tar -xzf "$WORK/sdist/mmcv-full-$MMCV_VERSION.tar.gz" -C "$WORK" >>"$LOG" 2>&1 ||
+    die "the source of mmcv-full $MMCV_VERSION cannot be unpacked (log: $LOG)"
+}
+
+# join_sources: three sources in place of the 73 of the CPU operators, each of which would read
+# torch's headers for 5 to 15 s. What a part leaves behind must not change those after it: macros
+# min and max end with their part; the bindings read Python's math.h, which makes fma() another
+# function, and contour_expand.cpp has `using namespace std`, so these two are on their own;
+# cpu/roi_align.cpp defines names that two others define too.
+join_sources() {
+  local folder="$WORK/mmcv-full-$MMCV_VERSION/mmcv/ops/csrc/pytorch" part joined
+  local bindings=(pybind.cpp contour_expand.cpp)
+  local operators=(cpu/roi_align_rotated.cpp cpu/rotated_feature_align.cpp) cpu=()
+  for part in "$folder"/*.cpp "$folder"/cpu/*.cpp; do
+    part=${part#"$folder/"}
+    [[ " ${bindings[*]} ${operators[*]} " != *" $part "* ]] || continue
+    if [[ $part == cpu/* ]]; then cpu+=("$part"); else operators+=("$part"); fi
+  done
+  for joined in bindings operators cpu; do
+    local -n parts=$joined
+    for part in "${parts[@]}"; do
+      mv "$folder/$part" "$folder/$part.part" || return 1 # setup.py takes every .cpp
+      printf '#include "%s.part"\n#undef min\n#undef max\n' "$part"
+    done >"$folder/joined_$joined.cpp" 2>>"$LOG" || return 1
+  done
+}
+
+# build_mmcv WHAT: makes a wheel of the unpacked sources in $WORK/wheel and loads all its operators.
+build_mmcv() {
+  local jobs memory home headers flavour=(FORCE_CUDA=0 CUDA_VISIBLE_DEVICES='')
   memory="$(awk '/MemAvailable/ {print int($2 / 2097152)}' /proc/meminfo 2>/dev/null || echo 2)"
   jobs="$(nproc 2>/dev/null || echo 2)"
   ((memory >= jobs)) || jobs=$((memory > 0 ? memory : 1)) # 2 GB a compiler
-  say "$what for torch $TORCH${ARCHS:+, cards $ARCHS}: about 15 minutes of one core, CUDA more (log: $LOG)"
-  mkdir -p "$WORK/tmp" "$WORK/wheel"
   if [[ $FLAVOUR == cuda ]]; then
     home="$(cuda_home)"
     headers="$(torch_headers "$home")"
     flavour=(FORCE_CUDA=1 TORCH_CUDA_ARCH_LIST="$ARCHS" CUDA_HOME="$home")
     [[ -z $headers ]] || flavour+=(CPATH="${CPATH:+$CPATH:}$headers")
   fi
-  COMPILE_START=$SECONDS
-  run_logged "$what" compile_progress env MMCV_WITH_OPS=1 CFLAGS='-g0 -O2 -w' \
+  rm -rf "$WORK/wheel" "$WORK/tmp"
+  mkdir -p "$WORK/wheel" "$WORK/tmp"
+  run_logged "$1" compile_progress env MMCV_WITH_OPS=1 CFLAGS='-g0 -O2 -w' \
     MAX_JOBS="${MAX_JOBS:-$jobs}" TMPDIR="$WORK/tmp" PYTHONPATH="$TOOLS_PATH" \
     PATH="$(dirname "$PY"):$PATH" "${flavour[@]}" "$PY" -m pip wheel -v --no-deps \
-    --no-build-isolation --no-cache-dir --wheel-dir "$WORK/wheel" "mmcv-full==$MMCV_VERSION" ||
-    explain "$what"
-  "$PY" -m zipfile -t "$WORK"/wheel/mmcv_full-*.whl >>"$LOG" 2>&1 || explain "checking the wheel of mmcv-full"
+    --no-build-isolation --no-cache-dir --wheel-dir "$WORK/wheel" \
+    "$WORK/mmcv-full-$MMCV_VERSION" || return 1
+  run_logged 'loading the operators' true "$PY" -c 'import sys, zipfile
+zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])
+sys.path[0] = sys.argv[2]
+import mmcv.ops' "$WORK"/wheel/mmcv_full-*.whl "$WORK/tmp/unpacked"
+}
+
+# compile_mmcv: compiles in a scratch folder and moves the checked wheel under its key at the end.
+compile_mmcv() {
+  local what="compiling mmcv-full $MMCV_VERSION ($FLAVOUR operators)" problem=''
+  need_compiler
+  need_build_tools
+  need_space "$WORK" 3 'compiling mmcv-full'
+  fetch_source "mmcv-full==$MMCV_VERSION" "$WORK/sdist"
+  unpack_mmcv
+  COMPILE_START=$SECONDS
+  say "$what for torch $TORCH${ARCHS:+, cards $ARCHS} (log: $LOG)"
+  if [[ $FLAVOUR == cuda ]]; then
+    problem='the sources of CUDA operators are not joined'
+  elif ! join_sources; then
+    problem="the sources are not laid out as those of mmcv-full $MMCV_VERSION"
+  elif ! build_mmcv "$what"; then
+    problem="the joined sources do not compile or load ($(failure_cause))"
+  fi
+  if [[ -n $problem ]]; then
+    say "$problem: compiling them one by one, about 15 minutes of one core, CUDA more"
+    unpack_mmcv
+    build_mmcv "$what" || explain "$what"
+  fi
   rm -rf "$CACHE/wheels/$KEY"
   mv "$WORK/wheel" "$CACHE/wheels/$KEY"
   say "compiled in $(((SECONDS - COMPILE_START) / 60)) min $(((SECONDS - COMPILE_START) % 60)) s; kept as $CACHE/wheels/$KEY"

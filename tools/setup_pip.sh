@@ -51,14 +51,20 @@ pip_progress() {
     tail -n 1 | cut -c 1-80 | sed 's/^ *//' || true
 }
 
+# failure_cause: of what a failed step printed, the compilers' first error, or else pip's or
+# Python's last.
+failure_cause() {
+  {
+    log_part | grep -E '(^|[^a-z])(fatal )?error: ' | head -n 1
+    log_part | grep -E '^ *ERROR: ' | tail -n 1
+    log_part | grep -E '^[A-Za-z_.]+Error: ' | tail -n 1
+  } | head -n 1 | sed 's/^ *//' | cut -c 1-200 || true
+}
+
 # explain WHAT: ends the set-up after a failed step with the line that says why.
 explain() {
   local cause
-  # The compilers' first error, or else pip's last.
-  cause="$({
-    log_part | grep -E '(^|[^a-z])(fatal )?error: ' | head -n 1
-    log_part | grep -E '^ *ERROR: ' | tail -n 1
-  } | head -n 1 | sed 's/^ *//' | cut -c 1-200 || true)"
+  cause="$(failure_cause)"
   if log_has 'No space left on device'; then
     die "$1: the disk is full ($(df -hP "$CACHE" | awk 'NR == 2 {print $4 " free under " $6}')): make room and run this again"
   elif log_has 'Killed signal|fatal error: Killed'; then

@@ -1,4 +1,5 @@
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import sysconfig
 import tarfile
 import time
+import zipfile
 
 import pytest
 import torch
@@ -32,19 +34,30 @@ def kept(cache):
     ]
 
 
-def source_of_mmcv(folder, on_build):
-    """A source distribution that is taken for mmcv-full's and runs ``on_build`` when compiled."""
+def source_of_mmcv(folder, setup_py, sources=None):
+    """A source distribution that is taken for mmcv-full's, with ``sources`` of its operators."""
     root = folder / 'mmcv-full-1.7.2'
-    root.mkdir(parents=True)
-    (root / 'PKG-INFO').write_text('Metadata-Version: 1.0\nName: mmcv-full\nVersion: 1.7.2\n')
-    (root / 'setup.py').write_text(
+    files = {f'mmcv/ops/csrc/pytorch/{name}': text for name, text in (sources or {}).items()}
+    files['PKG-INFO'] = 'Metadata-Version: 1.0\nName: mmcv-full\nVersion: 1.7.2\n'
+    files['setup.py'] = setup_py
+    files['mmcv/__init__.py'] = ''
+    files['mmcv/ops/__init__.py'] = 'from mmcv import _ext\n'
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    with tarfile.open(folder / 'mmcv-full-1.7.2.tar.gz', 'w:gz') as archive:
+        archive.add(root, root.name)
+    return folder
+
+
+def failing_source_of_mmcv(folder, on_build):
+    """One that runs ``on_build`` when it is compiled."""
+    setup_py = (
         'import os, sys, time\nfrom setuptools import setup\n'
         f"if 'bdist_wheel' in sys.argv:\n    {on_build}\n"
         "setup(name='mmcv-full', version='1.7.2')\n"
     )
-    with tarfile.open(folder / 'mmcv-full-1.7.2.tar.gz', 'w:gz') as archive:
-        archive.add(root, root.name)
-    return folder
+    return source_of_mmcv(folder, setup_py)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +194,7 @@ def test_wheel_is_found_under_its_key_only(where, tmp_path):
             '',
             'failed: x.cpp:1:1: error: no such (',
         ),
+        ('Traceback:\nImportError: libGL.so.1\n', '', 'failed: ImportError: libGL.so.1 (log'),
         ('ERROR: Cannot uninstall six', '', 'failed: ERROR: Cannot uninstall six (log: '),
         ('OSError: [Errno 28] No space left on device', '', 'the disk is full ('),
         (
@@ -219,7 +233,7 @@ def test_no_room(tmp_path):
 
 @pytest.mark.slow
 def test_failed_compilation_leaves_nothing(cache, tmp_path):
-    folder = source_of_mmcv(tmp_path / 'dir', "sys.exit('x.cpp:1:1: error: no such thing')")
+    folder = failing_source_of_mmcv(tmp_path / 'dir', "sys.exit('x.cpp:1:1: error: no such thing')")
     line = refused(set_up(cache, '--here', '--cpu', '--rebuild', '--offline', folder))
     assert 'x.cpp:1:1: error: no such thing (log: ' in line
     assert os.path.exists(line.partition('log: ')[2].rstrip(')'))
@@ -230,7 +244,7 @@ def test_failed_compilation_leaves_nothing(cache, tmp_path):
 def test_interrupted_compilation_leaves_nothing(cache, tmp_path):
     started = tmp_path / 'started'
     wait = f"open({str(started)!r}, 'w').write(str(os.getpid())), time.sleep(300)"
-    folder = source_of_mmcv(tmp_path / 'dir', wait)
+    folder = failing_source_of_mmcv(tmp_path / 'dir', wait)
     arguments = ['--here', '--cpu', '--rebuild', '--offline', str(folder)]
     process = subprocess.Popen(
         ['bash', TOOLS / 'setup.sh', *arguments],
@@ -250,6 +264,98 @@ def test_interrupted_compilation_leaves_nothing(cache, tmp_path):
     while is_running(compiler):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+SETUP_PY = """
+from glob import glob
+from setuptools import Extension, setup
+
+sources = [glob(f'mmcv/ops/csrc/{folder}/*.cpp') for folder in ('pytorch', 'pytorch/cpu')]
+extension = Extension('mmcv._ext', sorted(sum(sources, [])), language='c++')
+setup(name='mmcv-full', version='1.7.2', packages=['mmcv', 'mmcv.ops'], ext_modules=[extension])
+"""
+# What in mmcv-full's sources would change or break their neighbours, in small.
+OPERATORS = {
+    'pybind.cpp': """
+#include <Python.h>
+int width();
+int smallest();
+static PyObject *get(PyObject *, PyObject *) { return Py_BuildValue("ii", width(), smallest()); }
+static PyMethodDef methods[] = {{"numbers", get, METH_NOARGS, nullptr}, {}};
+static PyModuleDef ext{PyModuleDef_HEAD_INIT, "_ext", nullptr, -1, methods};
+PyMODINIT_FUNC PyInit__ext() { return PyModule_Create(&ext); }
+""",
+    'contour_expand.cpp': '#include <cmath>\nusing namespace std;\n',
+    # fma() of doubles, and of floats after math.h or `using namespace std`.
+    'info.cpp': '#include <cmath>\nint width() { return sizeof(fma(1.f, 1.f, 1.f)); }\n',
+    'cpu/psamask.cpp': '#define min(a, b) ((a) < (b) ? (a) : (b))\n#define max(a, b) 0\n',
+    'cpu/roi_align.cpp': 'template <class T> struct PreCalc { T x; };\n',
+    'cpu/roi_align_rotated.cpp': 'template <class T> struct PreCalc { T x; };\n',
+    'cpu/rotated_feature_align.cpp': '',
+    'cpu/voxelization.cpp': '#include <algorithm>\nint smallest() { return std::min({3, 2}); }\n',
+}
+
+
+def compile_operators(tmp_path, sources, **variables):
+    """What ``compile_mmcv`` says and logs, and what the operators of its wheel then give."""
+    folder = source_of_mmcv(tmp_path / 'offline', SETUP_PY, sources)
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'cache/wheels').mkdir(parents=True)
+    (tmp_path / 'log').touch()
+    facts = dict(PY=sys.executable, CACHE=tmp_path / 'cache', KEY='key', FLAVOUR='cpu', ARCHS='')
+    facts |= dict(WORK=tmp_path / 'work', LOG=tmp_path / 'log', PY_VERSION='3.12.1')
+    command = f'export PIP_NO_INDEX=1 PIP_FIND_LINKS={shlex.quote(str(folder))}; compile_mmcv'
+    result = sourced(command, **facts | variables)
+    assert result.returncode == 0, result.stderr + (tmp_path / 'log').read_text()
+    (wheel,) = (tmp_path / 'cache/wheels/key').iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / 'unpacked')
+    code = 'import sys; sys.path[0] = sys.argv[1]; from mmcv import _ext; print(_ext.numbers())'
+    numbers = subprocess.check_output(
+        [sys.executable, '-c', code, tmp_path / 'unpacked'], text=True
+    )
+    return result.stdout, (tmp_path / 'log').read_text(), numbers
+
+
+@pytest.mark.slow
+def test_sources_are_joined(tmp_path):
+    said, log, numbers = compile_operators(tmp_path, OPERATORS)
+    assert 'one by one' not in said, said
+    assert set(re.findall(r'-c \S*pytorch/(\S+)\.cpp', log)) == {
+        'joined_bindings',
+        'joined_cpu',
+        'joined_operators',
+    }
+    assert numbers == '(8, 2)\n'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'changes, variables, why',
+    [
+        (
+            {'cpu/nms.cpp': 'static int n;\n', 'cpu/nms_rotated.cpp': 'static float n;\n'},
+            {},
+            r'the joined sources do not compile or load \(.*nms_rotated\.cpp.* error: .*\)',
+        ),
+        (
+            {
+                'cpu/nms.cpp': '#define JOINED\n',
+                'cpu/nms_rotated.cpp': '#ifdef JOINED\nint no();\nint n = no();\n#endif\n',
+            },
+            {},
+            r'the joined sources do not compile or load \(ImportError: .*undefined symbol.*\)',
+        ),
+        ({'contour_expand.cpp': None}, {}, 'the sources are not laid out as those of mmcv-full'),
+        ({}, dict(FLAVOUR='cuda', ARCHS='9.0'), 'the sources of CUDA operators are not joined'),
+    ],
+)
+def test_sources_that_cannot_be_joined_are_compiled_one_by_one(changes, variables, why, tmp_path):
+    sources = {k: text for k, text in (OPERATORS | changes).items() if text is not None}
+    said, log, numbers = compile_operators(tmp_path, sources, **variables)
+    assert re.search(why + r'[^\n]*: compiling them one by one', said), said
+    assert {f'{path}.cpp' for path in re.findall(r'-c \S*pytorch/(\S+)\.cpp', log)} >= {*sources}
+    assert numbers == '(8, 2)\n'
 
 
 def is_running(pid):
