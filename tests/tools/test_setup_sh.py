@@ -287,12 +287,12 @@ PyMODINIT_FUNC PyInit__ext() { return PyModule_Create(&ext); }
 """,
     'contour_expand.cpp': '#include <cmath>\nusing namespace std;\n',
     # fma() of doubles, and of floats after math.h or `using namespace std`.
-    'info.cpp': '#include <cmath>\nint width() { return sizeof(fma(1.f, 1.f, 1.f)); }\n',
+    'voxelization.cpp': '#include <cmath>\nint width() { return sizeof(fma(1.f, 1.f, 1.f)); }\n',
     'cpu/psamask.cpp': '#define min(a, b) ((a) < (b) ? (a) : (b))\n#define max(a, b) 0\n',
     'cpu/roi_align.cpp': 'template <class T> struct PreCalc { T x; };\n',
     'cpu/roi_align_rotated.cpp': 'template <class T> struct PreCalc { T x; };\n',
     'cpu/rotated_feature_align.cpp': '',
-    'cpu/voxelization.cpp': '#include <algorithm>\nint smallest() { return std::min({3, 2}); }\n',
+    'cpu/voxelization.cpp': 'int min(int a) { return a; }\nint smallest() { return min(2); }\n',
 }
 
 
