@@ -2,7 +2,7 @@
 # usage: tools/setup.sh [--here] [--dev] [--cuda | --cpu] [--arch LIST] [--rebuild] [--offline DIR] | --download DIR --python X.Y [--without NAMES]
 #
 # Installs everything that mmdet_ps needs, and the package itself (editable). A second run takes
-# seconds. mmcv-full is compiled once (about 10 minutes on 2 cores) and kept as a wheel in
+# seconds. mmcv-full is compiled once (about a minute on 2 cores) and kept as a wheel in
 # ${XDG_CACHE_HOME:-~/.cache}/mmdet_ps.
 #
 #   --here            into the Python that is active, around the torch 2.1 - 2.11 that it has;
@@ -85,6 +85,7 @@ probe() {
   eval "$found"
 }
 
+# Not 3.13: mmcv-full's setup.py fails on it (KeyError: '__version__'), already when pip fetches it.
 supported() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
 # base_python: the interpreter that makes .venv.

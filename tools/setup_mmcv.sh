@@ -102,11 +102,11 @@ compile_progress() {
   local step
   step="$(log_part | grep -oE '^ *\[[0-9]+/[0-9]+\]' | tail -n 1 | tr -d '[] ' || true)"
   if [[ -z $step ]]; then
-    echo "preparing ($((SECONDS - COMPILE_START)) s)"
+    echo "at the first sources ($((SECONDS - COMPILE_START)) s)"
   elif [[ ${step%/*} == "${step#*/}" ]]; then
     echo "linking ($((SECONDS - COMPILE_START)) s)"
   else
-    echo "${step%/*} of ${step#*/} files, $(((SECONDS - COMPILE_START) / 60)) min $(((SECONDS - COMPILE_START) % 60)) s"
+    echo "${step%/*} of ${step#*/} sources, $(((SECONDS - COMPILE_START) / 60)) min $(((SECONDS - COMPILE_START) % 60)) s"
   fi
 }
 
@@ -144,6 +144,9 @@ join_sources() {
   local folder="$WORK/mmcv-full-$MMCV_VERSION/mmcv/ops/csrc/pytorch" part joined
   local bindings=(pybind.cpp contour_expand.cpp)
   local operators=(cpu/roi_align_rotated.cpp cpu/rotated_feature_align.cpp) cpu=()
+  for part in "${bindings[@]}" "${operators[@]}"; do
+    [[ -f $folder/$part ]] || return 1
+  done
   for part in "$folder"/*.cpp "$folder"/cpu/*.cpp; do
     part=${part#"$folder/"}
     [[ " ${bindings[*]} ${operators[*]} " != *" $part "* ]] || continue
@@ -154,7 +157,7 @@ join_sources() {
     for part in "${parts[@]}"; do
       mv "$folder/$part" "$folder/$part.part" || return 1 # setup.py takes every .cpp
       printf '#include "%s.part"\n#undef min\n#undef max\n' "$part"
-    done >"$folder/joined_$joined.cpp" 2>>"$LOG" || return 1
+    done >"$folder/joined_$joined.cpp" || return 1
   done
 }
 

@@ -370,8 +370,8 @@ def is_running(pid):
 @pytest.mark.parametrize(
     'log, words',
     [
-        ('Collecting mmcv-full', 'preparing (75 s)'),
-        ('  [1/113] c++ a.cpp\n  [40/113] c++ b.cpp -o [x]\n', '40 of 113 files, 1 min 15 s'),
+        ('Collecting mmcv-full', 'at the first sources (75 s)'),
+        ('  [1/113] c++ a.cpp\n  [40/113] c++ b.cpp -o [x]\n', '40 of 113 sources, 1 min 15 s'),
         ('  [112/113] c++\n  [113/113] c++\n', 'linking (75 s)'),
     ],
 )
