@@ -22,6 +22,7 @@ setup(
     install_requires=requirements('requirements.txt'),
     extras_require={
         'dev': requirements('requirements/dev.txt'),
+        'gallery': requirements('requirements/gallery.txt'),
         'tensorboard': requirements('requirements/tensorboard.txt'),
     },
 )

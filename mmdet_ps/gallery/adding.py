@@ -1,0 +1,421 @@
+"""Sources on their way into a gallery: read, searched for people, committed."""
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from ..utils.pictures import PictureError
+from .index import Index, any_of, people_table, quoted, sources_schema
+from .people import People
+from .reader import Begun, Ended, Look, Reader, Task
+from .report import AddReport, Broken
+from .sources import STREAM, VIDEO, Source
+
+if TYPE_CHECKING:
+    from .gallery import Finder
+
+# A commit is due with so many people, or when a source has ended and the last one is so long ago.
+_PEOPLE = 10_000
+_SECONDS = 2.0
+# What has been found in streams and in videos that go on is committed this often.
+_STREAM_SECONDS, _VIDEO_SECONDS = 5.0, 60.0
+# Between commits small files are joined this often.
+_COMMITS = 64
+# A batch that is not full is run when nothing has come for so long.
+_PATIENCE = 0.2
+
+
+@dataclass
+class _Open:
+    """What is known of a source that is being added.
+
+    Attributes:
+        task: The source.
+        first: Number of the last frame that is committed.
+        last: Number of the last frame seen.
+        pictures: Pictures so far, with those of runs before.
+        people: People so far, with those of runs before.
+        fault: What was wrong with it.
+        ended: Whether it was read to its end.
+        torn: Whether another process has taken people of it away.
+    """
+
+    task: Task
+    first: int
+    last: int
+    pictures: int = 0
+    people: int = 0
+    fault: str = ''
+    ended: bool = False
+    torn: bool = False
+
+
+@dataclass
+class _Waiting:
+    """Rows that wait for a commit, by column."""
+
+    columns: dict[str, list] = field(default_factory=dict)
+    feats: list[np.ndarray] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.columns.get('id', ()))
+
+    def put(self, people: People, **columns: list) -> None:
+        for name, values in columns.items():
+            self.columns.setdefault(name, []).extend(values)
+        self.feats.append(people.feats)
+
+
+class Adding:
+    """One run of `Gallery.add`, whose arguments these are."""
+
+    def __init__(
+        self,
+        index: Index,
+        finder: 'Finder',
+        every: float,
+        camera: str | None,
+        start: float | None,
+        min_score: float,
+        progress: bool,
+    ) -> None:
+        self.index, self.finder, self.every = index, finder, every
+        self.camera, self.start, self.min_score = camera, start, min_score
+        self.report = AddReport()
+        self._progress = progress
+        self._stopped = threading.Event()
+        self._open: dict[str, _Open] = {}
+        self._waiting = _Waiting()
+        self._committed = time.monotonic()
+        self._commits = 0
+        self._known: dict[str, dict] = {}
+        self._known_at = -np.inf
+
+    def run(self, sources: Sequence[Source]) -> AddReport:
+        """Add sources.
+
+        Raises:
+            OSError: The gallery cannot be written.
+        """
+        begun = time.monotonic()
+        ahead = 2 * self.finder.batch
+        with _until_signal(self._stopped):
+            reader = Reader(
+                sources, self._plan, self.finder.prepare, self.every, ahead, self._stopped
+            )
+            bar = _Bar(sources, self._progress)
+            try:
+                for items in self._batches(reader):
+                    self._take(items, bar)
+                    if self._due():
+                        self._commit()
+                self._commit()
+                self.index.maintain()
+            finally:
+                # On an error too: threads that read on would keep the process alive.
+                reader.close()
+                bar.close()
+        self.report.stopped = self._stopped.is_set()
+        self.report.seconds = time.monotonic() - begun
+        return self.report
+
+    def _stamp(self, source: Source) -> str:
+        """What must be the same for a source to be passed: its file and how it was added."""
+        parts = [] if source.kind == STREAM else [source.stamp()]
+        if source.kind == VIDEO:
+            parts.append(f'every {self.every:g}')
+        parts += [f'score {self.min_score:g}', f'camera {self.camera}', f'start {self.start}']
+        return ', '.join(parts)
+
+    def _plan(self, source: Source) -> Task | None:
+        """Decide where a source begins; called in the reader's thread when its turn comes.
+
+        What another process has added meanwhile is seen, so that two share their sources.
+        """
+        if time.monotonic() - self._known_at > _SECONDS:
+            self._known = {row['source']: row for row in self.index.source_rows()}
+            self._known_at = time.monotonic()
+        stamp = self._stamp(source)
+        row = self._known.get(source.name)
+        if row is None or (row['stamp'] != stamp and source.kind != STREAM):
+            return Task(source, stamp)
+        if row['whole'] and source.kind != STREAM:
+            self.report.unchanged += 1
+            return None
+        return Task(source, stamp, row['last_frame'], row['pictures'], row['people'])
+
+    def _batches(self, reader: Reader) -> Iterator[list[Begun | Look | Ended]]:
+        """Items in order, with pictures enough for the network in each list but the last.
+
+        A list is given out early when the reader is slower than the network.
+        """
+        items: list[Begun | Look | Ended] = []
+        looks = 0
+        while True:
+            try:
+                item = reader.next(_PATIENCE)
+            except queue.Empty:
+                yield items
+                items, looks = [], 0
+                continue
+            except StopIteration:
+                yield items
+                return
+            items.append(item)
+            looks += isinstance(item, Look)
+            if looks == self.finder.batch:
+                yield items
+                items, looks = [], 0
+
+    def _take(self, items: Sequence[Begun | Look | Ended], bar: '_Bar') -> None:
+        ready, faults = [], {}
+        looks = [item for item in items if isinstance(item, Look)]
+        for look in looks:
+            try:
+                ready.append(look.prepared.result())
+            except (PictureError, cv2.error, ValueError) as error:
+                source = look.task.source
+                faults[source.name] = str(error).removeprefix(f'{source.address}: ')
+        begun = time.monotonic()
+        found = iter(self.finder.find_prepared(ready) if ready else ())
+        self.report.network += time.monotonic() - begun
+        for item in items:
+            name = item.task.source.name
+            if isinstance(item, Begun):
+                self._begin(item.task)
+                bar.begin(item)
+            elif isinstance(item, Ended):
+                lost = item.lost or name in faults
+                self._end(name, item.fault or faults.get(name, ''), lost)
+                bar.end(item.task.source)
+            else:
+                if name not in faults:
+                    self._keep(item, next(found).above(self.min_score))
+                bar.look(self.report.people)
+
+    def _begin(self, task: Task) -> None:
+        source = _Open(task, task.after, task.after, task.pictures, task.people)
+        self._open[task.source.name] = source
+
+    def _keep(self, look: Look, people: People) -> None:
+        name, count = look.task.source.name, len(people)
+        source = self._open[name]
+        source.last = look.number
+        source.pictures += 1
+        source.people += count
+        self.report.pictures += 1
+        self.report.people += count
+        moment = look.moment
+        if moment is None and self.start is not None:
+            moment = self.start + (look.position or 0.0)
+        if moment is None:
+            moment = look.position
+        self._waiting.put(
+            people,
+            id=[f'{name}#{look.number}#{n}' for n in range(count)],
+            source=[name] * count,
+            frame=[look.number] * count,
+            position=[look.position] * count,
+            time=[moment] * count,
+            camera=[self.camera] * count,
+            box=list(people.boxes),
+            score=people.scores.tolist(),
+            stamp=[look.task.stamp] * count,
+        )
+
+    def _end(self, name: str, fault: str, lost: bool) -> None:
+        if fault:
+            self.report.broken.append(Broken(name, fault, lost))
+        if lost:
+            # Nothing is known of it now: what an earlier run has found stays, the next one tries
+            # again.
+            del self._open[name]
+            return
+        source = self._open[name]
+        source.fault, source.ended = fault, True
+        self.report.sources += 1
+
+    def _due(self) -> bool:
+        waited = time.monotonic() - self._committed
+        if len(self._waiting) >= _PEOPLE:
+            return True
+        sources = self._open.values()
+        if waited > _SECONDS and any(source.ended for source in sources):
+            return True
+        if waited > _STREAM_SECONDS and len(self._waiting):
+            return any(source.task.source.kind == STREAM for source in sources)
+        return waited > _VIDEO_SECONDS
+
+    def _commit(self) -> None:
+        """Commit all that waits; sources that have not ended go on after their last frame."""
+        waiting, self._waiting = self._waiting, _Waiting()
+        begun = [
+            source
+            for source in self._open.values()
+            if source.ended or source.last > source.first or source.task.source.kind == STREAM
+        ]
+        if begun:
+            columns = waiting.columns or {name: [] for name in self.index.schema.names[:-1]}
+            feats = [np.empty((0, self.index.dim), np.float32), *waiting.feats]
+            people = people_table(columns, np.concatenate(feats), self.index.schema)
+            self.index.put_people(people, _replaced(begun))
+            for source in begun:
+                self._check(source)
+            self.index.put_sources(self._source_table(begun))
+            self._commits += 1
+        for source in begun:
+            source.first = source.last
+            if source.ended:
+                del self._open[source.task.source.name]
+        if self._commits and self._commits % _COMMITS == 0:
+            self.index.maintain()
+        self._committed = time.monotonic()
+
+    def _check(self, source: _Open) -> None:
+        """See that a video of several commits is whole before it is called so.
+
+        Another process that adds it with other settings at the same time would have replaced parts.
+        """
+        if not source.ended or source.first < 0 or source.task.source.kind == STREAM:
+            return
+        name, stamp = source.task.source.name, source.task.stamp
+        there = self.index.count(f'source = {quoted(name)} AND stamp = {quoted(stamp)}')
+        if there != source.people:
+            source.torn = True
+            reason = 'changed by another process meanwhile; add it again'
+            self.report.broken.append(Broken(name, reason))
+
+    def _source_table(self, sources: Sequence[_Open]):
+        import pyarrow as pa
+
+        rows = [
+            dict(
+                source=source.task.source.name,
+                kind=source.task.source.kind,
+                stamp=source.task.stamp,
+                whole=source.ended and not source.torn,
+                last_frame=-1 if source.torn else source.last,
+                pictures=source.pictures,
+                people=source.people,
+                camera=self.camera,
+                start=self.start,
+                fault=source.fault,
+                added=time.time(),
+            )
+            for source in sources
+        ]
+        return pa.Table.from_pylist(rows, schema=sources_schema())
+
+
+def _replaced(sources: Sequence[_Open]) -> str | None:
+    """SQL for the people in whose place those of a commit come.
+
+    All people of a source that is whole in this commit. Of a long video, those of an earlier state
+    of its file and those of the same frames, which a run that was killed before it had written the
+    source has left. Nobody of a stream, whose frames never come again.
+    """
+    at_once, parts = [], []
+    for source in sources:
+        name = source.task.source.name
+        if source.task.source.kind == STREAM:
+            continue
+        if source.ended and source.first < 0:
+            at_once.append(name)
+            continue
+        frames = f'frame > {source.first}'
+        if not source.ended:
+            frames += f' AND frame <= {source.last}'
+        parts.append(
+            f'source = {quoted(name)} AND (stamp <> {quoted(source.task.stamp)} OR {frames})'
+        )
+    if at_once:
+        parts.append(any_of('source', at_once))
+    return ' OR '.join(f'({part})' for part in parts) or None
+
+
+@contextmanager
+def _until_signal(stopped: threading.Event) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM set an event; a second one does what it did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+
+    def stop(number: int, frame: object) -> None:
+        stopped.set()
+        for kind in kinds:
+            signal.signal(kind, before[kind])
+
+    for kind in kinds:
+        signal.signal(kind, stop)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            signal.signal(kind, before[kind])
+
+
+class _Bar:
+    """Progress on stderr: pictures, people, people a second, time left.
+
+    How many frames the videos have that are not open yet is guessed from the sizes of their files.
+    """
+
+    def __init__(self, sources: Sequence[Source], shown: bool) -> None:
+        self._bar = tqdm(unit=' pictures', disable=not shown, dynamic_ncols=True)
+        self._ahead = {source.name: source for source in sources}
+        self._pictures = sum(source.kind not in (VIDEO, STREAM) for source in sources)
+        self._bytes = {s.name: _size(s) for s in sources if s.kind == VIDEO}
+        self._frames = self._seen = 0
+        self._endless = any(source.kind == STREAM for source in sources)
+        self._start, self._people = time.monotonic(), 0
+
+    def begin(self, begun: Begun) -> None:
+        """A source is open, and says how many pictures it has."""
+        source = begun.task.source
+        if source.kind == VIDEO:
+            self._frames += begun.pictures or 0
+            self._seen += self._bytes.pop(source.name, 0)
+        self._retotal()
+
+    def end(self, source: Source) -> None:
+        """A source has ended."""
+        self._bar.set_postfix_str(self._speed())
+
+    def look(self, people: int) -> None:
+        """The network has looked at a picture; so many people were found in all."""
+        self._people = people
+        self._bar.set_postfix_str(self._speed(), refresh=False)
+        self._bar.update()
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()
+
+    def _speed(self) -> str:
+        seconds = max(time.monotonic() - self._start, 1e-3)
+        return f'{self._people} people, {self._people / seconds:.1f} people/s'
+
+    def _retotal(self) -> None:
+        if self._endless:
+            return
+        ahead = self._frames * sum(self._bytes.values()) / self._seen if self._seen else 0
+        self._bar.total = max(self._pictures + self._frames + round(ahead), self._bar.n)
+
+
+def _size(source: Source) -> int:
+    try:
+        return os.path.getsize(source.address)
+    except OSError:
+        return 0

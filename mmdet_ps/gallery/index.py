@@ -1,0 +1,421 @@
+"""The table of people and the table of sources, in LanceDB.
+
+Two tables lie in the folder: ``people``, one row a person, and ``sources``, one row a source, which
+is written after its people and says that they are all there. What was found out about LanceDB 0.40
+and is relied on:
+
+- ``merge_insert`` of the same new ids by two processes gives both their rows, unless the schema
+  names the id as its (unenforced) primary key; then the later one is repeated on what is there.
+- Nothing is synced to the disk; see `durable`.
+- It does not survive a fork.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .durable import Syncer, set_broken_versions_aside
+
+FORMAT = '1'
+# Up to so many people, or behind a filter that leaves so few, all are compared.
+EXACT_ROWS = 200_000
+EXACT_FILTERED = 10_000
+# People in a partition of the index; LanceDB's own default for IVF.
+PARTITION = 8192
+# Partitions that are searched: all up to a million people, an eighth of more.
+_ALL_PARTITIONS, _SHARE = 128, 8
+_REFINE = 2
+# Rows from which the filtered columns are indexed, and what starts the index's upkeep.
+SCALAR_ROWS = 20_000
+UNINDEXED_SHARE = 0.1
+SMALL_FILES = 64
+KEEP_VERSIONS = timedelta(hours=1)
+# What other processes have written is seen after this long.
+CONSISTENCY = timedelta(seconds=1)
+_VECTOR = 'feat'
+
+
+def lancedb() -> Any:
+    """Import LanceDB when it is needed.
+
+    Raises:
+        ValueError: It is not installed.
+    """
+    try:
+        import lancedb as module
+    except ImportError:
+        raise ValueError(
+            "galleries need LanceDB: pip install 'mmdet_ps[gallery]', or pip install lancedb"
+        ) from None
+    return module
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which people are searched; None where it does not matter.
+
+    Attributes:
+        cameras: Names of cameras.
+        sources: Globs of source names; see `source_condition`.
+        since: Earliest time.
+        until: Latest time.
+        min_score: Lowest detection score.
+    """
+
+    cameras: Sequence[str] | None = None
+    sources: Sequence[str] | None = None
+    since: float | None = None
+    until: float | None = None
+    min_score: float | None = None
+
+    def condition(self) -> str | None:
+        """As SQL; None where everybody is searched."""
+        parts = []
+        if self.cameras is not None:
+            parts.append(any_of('camera', self.cameras))
+        if self.sources is not None:
+            parts.append(' OR '.join(source_condition(glob) for glob in self.sources) or 'false')
+        for column, sign, value in (
+            ('time', '>=', self.since),
+            ('time', '<=', self.until),
+            ('score', '>=', self.min_score),
+        ):
+            if value is not None:
+                parts.append(f'{column} {sign} CAST({float(value)!r} AS DOUBLE)')
+        return ' AND '.join(f'({part})' for part in parts) or None
+
+
+def quoted(text: str) -> str:
+    """A string of SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def any_of(column: str, values: Sequence[str]) -> str:
+    """SQL for a column with one of these values."""
+    return f'{column} IN ({", ".join(map(quoted, values))})' if len(values) else 'false'
+
+
+def source_condition(glob: str) -> str:
+    """SQL for sources that a glob fits.
+
+    ``*`` is anything, ``?`` one character. A glob without a slash fits the file's name in any
+    folder.
+    """
+    if '*' not in glob and '?' not in glob and ('/' in glob or glob.startswith('camera:')):
+        return f'source = {quoted(glob)}'
+    like = re.sub(r'([\\%_])', r'\\\1', glob).replace('*', '%').replace('?', '_')
+    plain = f"source LIKE {quoted(like)} ESCAPE '\\'"
+    return plain if '/' in glob else f"{plain} OR source LIKE {quoted('%/' + like)} ESCAPE '\\'"
+
+
+def people_schema(dim: int, metadata: dict[str, str]) -> Any:
+    """Columns of the people table."""
+    import pyarrow as pa
+
+    key = {'lance-schema:unenforced-primary-key': 'true'}
+    return pa.schema(
+        [
+            pa.field('id', pa.string(), nullable=False, metadata=key),
+            pa.field('source', pa.string(), nullable=False),
+            pa.field('frame', pa.int64(), nullable=False),
+            pa.field('position', pa.float64()),
+            pa.field('time', pa.float64()),
+            pa.field('camera', pa.string()),
+            pa.field('box', pa.list_(pa.float32(), 4), nullable=False),
+            pa.field('score', pa.float32(), nullable=False),
+            pa.field('stamp', pa.string(), nullable=False),
+            pa.field(_VECTOR, pa.list_(pa.float16(), dim), nullable=False),
+        ],
+        metadata=metadata,
+    )
+
+
+def sources_schema() -> Any:
+    """Columns of the sources table."""
+    import pyarrow as pa
+
+    key = {'lance-schema:unenforced-primary-key': 'true'}
+    return pa.schema(
+        [
+            pa.field('source', pa.string(), nullable=False, metadata=key),
+            pa.field('kind', pa.string(), nullable=False),
+            pa.field('stamp', pa.string(), nullable=False),
+            pa.field('whole', pa.bool_(), nullable=False),
+            pa.field('last_frame', pa.int64(), nullable=False),
+            pa.field('pictures', pa.int64(), nullable=False),
+            pa.field('people', pa.int64(), nullable=False),
+            pa.field('camera', pa.string()),
+            pa.field('start', pa.float64()),
+            pa.field('fault', pa.string(), nullable=False),
+            pa.field('added', pa.float64(), nullable=False),
+        ]
+    )
+
+
+def people_table(columns: dict[str, list], feats: np.ndarray, schema: Any) -> Any:
+    """Arrow table of people.
+
+    Args:
+        columns: All but box and embedding, and ``box`` as (n, 4) arrays in a list.
+        feats: (n, D).
+        schema: Of `people_schema`.
+    """
+    import pyarrow as pa
+
+    boxes = np.asarray(columns['box'], np.float32).reshape(-1)
+    arrays = {
+        **{name: columns[name] for name in columns if name != 'box'},
+        'box': pa.FixedSizeListArray.from_arrays(pa.array(boxes), 4),
+        _VECTOR: pa.FixedSizeListArray.from_arrays(
+            pa.array(np.ascontiguousarray(feats, np.float16).reshape(-1)), feats.shape[1]
+        ),
+    }
+    return pa.table({field.name: arrays[field.name] for field in schema}, schema=schema)
+
+
+def told(method: Callable) -> Callable:
+    """Turn LanceDB's errors about disk and files into an `OSError` of one line."""
+
+    @wraps(method)
+    def call(self: 'Index', *args: Any, **kwargs: Any) -> Any:
+        if os.getpid() != self.process:
+            raise RuntimeError(
+                f'{self.folder}: opened before a fork, which LanceDB does not survive; open the '
+                'gallery in the new process, or spawn it'
+            )
+        try:
+            return method(self, *args, **kwargs)
+        except RuntimeError as error:
+            if 'lance error' not in str(error):
+                raise
+            raise _as_oserror(self.folder, error) from error
+
+    return call
+
+
+def _as_oserror(folder: str, error: Exception) -> OSError:
+    text = ' '.join(str(error).split())
+    number = re.search(r'os error (\d+)', text)
+    if number:
+        return OSError(
+            int(number[1]), f'{os.strerror(int(number[1]))}; what was added before is kept', folder
+        )
+    return OSError(f'{folder}: the gallery cannot be used ({text[:300]})')
+
+
+class Index:
+    """Open the tables of a gallery, or make them.
+
+    Args:
+        folder: Path, or an address of object storage such as ``s3://bucket/people``.
+        dim: Size of an embedding; None takes that of the tables.
+        model: Fingerprint of the weights that make them; None takes what is there.
+        create: Whether a gallery that is not there is made.
+        say: Takes a line about something out of the ordinary.
+
+    Raises:
+        FileNotFoundError: There is no gallery, and none is to be made.
+        ValueError: It belongs to another model, or LanceDB is missing.
+        OSError: The folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        dim: int | None,
+        model: str | None,
+        create: bool,
+        say: Callable[[str], None],
+    ) -> None:
+        self.folder, self.process = os.fspath(folder), os.getpid()
+        self.local = '://' not in self.folder
+        self._lance = lancedb()
+        if self.local and os.path.exists(self.folder) and not os.path.isdir(self.folder):
+            raise ValueError(f'{self.folder}: is a file; a gallery is a folder')
+        if self.local:
+            for name in ('people', 'sources'):
+                set_broken_versions_aside(os.path.join(self.folder, f'{name}.lance'), say)
+        self._open(dim, model, create)
+        self.schema = self.people.schema
+        self.dim = self.schema.field(_VECTOR).type.list_size
+        self._check_model(dim, model)
+        self._syncer = Syncer(self.folder) if self.local else None
+        self.sync()
+
+    @told
+    def _open(self, dim: int | None, model: str | None, create: bool) -> None:
+        try:
+            db = self._lance.connect(self.folder, read_consistency_interval=CONSISTENCY)
+            if create:
+                kept = {'format': FORMAT, 'dim': str(dim), 'model': str(model)}
+                self.people = db.create_table(
+                    'people', schema=people_schema(dim, kept), exist_ok=True
+                )
+                self.sources = db.create_table('sources', schema=sources_schema(), exist_ok=True)
+            else:
+                self.people, self.sources = db.open_table('people'), db.open_table('sources')
+        except ValueError as error:
+            if not create and 'not found' in str(error):
+                raise FileNotFoundError(
+                    f'{self.folder}: no gallery; tools/index.py makes one'
+                ) from None
+            raise OSError(f'{self.folder}: {" ".join(str(error).split())}') from error
+
+    def _check_model(self, dim: int | None, model: str | None) -> None:
+        kept = {k.decode(): v.decode() for k, v in (self.schema.metadata or {}).items()}
+        if kept.get('format') != FORMAT:
+            raise ValueError(
+                f'{self.folder}: a gallery of form {kept.get("format")}, not {FORMAT}; index its '
+                'sources again into another folder'
+            )
+        self.model = kept['model']
+        if model is not None and (model, dim) != (self.model, self.dim):
+            raise ValueError(
+                f'{self.folder}: a gallery of another model (its weights are {self.model} with '
+                f'{self.dim} numbers a person, these are {model} with {dim}); give its config and '
+                'checkpoint, or another folder'
+            )
+
+    def sync(self) -> None:
+        """Bring what was written to the disk."""
+        if self._syncer:
+            self._syncer.sync()
+
+    @told
+    def put_people(self, people: Any, replaced: str | None) -> None:
+        """Put people into the table in one commit, and onto the disk.
+
+        Args:
+            people: Arrow table of `people_schema`; those with an id that is there replace it.
+            replaced: SQL; of the people whom it fits, those with other ids are removed.
+        """
+        # Without people to add or to remove, a commit would only make a version.
+        if not people.num_rows and (replaced is None or not self.people.count_rows(replaced)):
+            return
+        merge = self.people.merge_insert('id')
+        merge = merge.when_matched_update_all().when_not_matched_insert_all()
+        if replaced is not None:
+            merge = merge.when_not_matched_by_source_delete(replaced)
+        merge.execute(people)
+        self.sync()
+
+    @told
+    def put_sources(self, sources: Any) -> None:
+        """Put sources, whose people are there, into the table and onto the disk.
+
+        Args:
+            sources: Arrow table of `sources_schema`.
+        """
+        merge = self.sources.merge_insert('source')
+        merge.when_matched_update_all().when_not_matched_insert_all().execute(sources)
+        self.sync()
+
+    @told
+    def remove(self, condition: str) -> int:
+        """Remove the sources that SQL fits, with their people; gives how many sources."""
+        count = self.sources.count_rows(condition)
+        # Sources first: what is killed between leaves people whose source is added again.
+        self.sources.delete(condition)
+        self.people.delete(condition)
+        self.sync()
+        return count
+
+    @told
+    def source_rows(self, condition: str | None = None) -> list[dict]:
+        """Rows of the sources table, newest state."""
+        self.sources.checkout_latest()
+        query = self.sources.search()
+        if condition:
+            query = query.where(condition)
+        return query.to_list()
+
+    @told
+    def count(self, condition: str | None = None) -> int:
+        """How many people SQL fits."""
+        return self.people.count_rows(condition)
+
+    @told
+    def search(
+        self, feat: np.ndarray, top: int, condition: str | None, min_similarity: float | None
+    ) -> list[dict]:
+        """Find the most similar people.
+
+        Args:
+            feat: (D,).
+            top: At most so many.
+            condition: SQL that they must fit.
+            min_similarity: They are at least this similar.
+
+        Returns:
+            Rows without the embedding, with ``similarity``, best first.
+        """
+        columns = ['id', 'source', 'frame', 'position', 'time', 'camera', 'box', 'score']
+        query = self.people.search(feat.astype(np.float32), vector_column_name=_VECTOR)
+        query = query.distance_type('cosine').select([*columns, '_distance']).limit(top)
+        if condition is not None:
+            query = query.where(condition, prefilter=True)
+        if min_similarity is not None:
+            # The upper bound is outside: the least step above lets equals in.
+            bound = np.nextafter(np.float32(1 - min_similarity), np.float32(np.inf))
+            query = query.distance_range(upper_bound=float(bound))
+        rows = self.people.count_rows()
+        if self._compares_all(rows, condition):
+            query = query.bypass_vector_index()
+        else:
+            query = query.nprobes(probes(rows)).refine_factor(_REFINE)
+        found = query.to_list()
+        for row in found:
+            row['similarity'] = 1.0 - row.pop('_distance')
+        return sorted(found, key=lambda row: (-row['similarity'], row['id']))
+
+    def _compares_all(self, rows: int, condition: str | None) -> bool:
+        if rows <= EXACT_ROWS or 'feat_idx' not in self._indices():
+            return True
+        return condition is not None and self.people.count_rows(condition) <= EXACT_FILTERED
+
+    def _indices(self) -> dict[str, Any]:
+        return {index.name: index for index in self.people.list_indices()}
+
+    @told
+    def maintain(self, force: bool = False) -> list[str]:
+        """Build and mend indices where it pays; see `Gallery.maintain`.
+
+        Returns:
+            What was done.
+        """
+        from lancedb.index import Bitmap, BTree, IvfSq
+
+        done = []
+        rows, there = self.people.count_rows(), self._indices()
+        if rows >= SCALAR_ROWS or force:
+            for column in ('camera', 'source', 'time', 'score', 'id'):
+                if rows and f'{column}_idx' not in there:
+                    config = Bitmap() if column == 'camera' else BTree()
+                    self.people.create_index(column, config=config)
+                    done.append(f'index of {column}')
+        if rows > EXACT_ROWS and 'feat_idx' not in there:
+            config = IvfSq(distance_type='cosine', target_partition_size=PARTITION)
+            self.people.create_index(_VECTOR, config=config)
+            done.append('index of embeddings')
+        behind = max((index.num_unindexed_rows for index in there.values()), default=0)
+        for table in (self.people, self.sources):
+            small = table.stats()['fragment_stats']['num_small_fragments']
+            late = table is self.people and behind > UNINDEXED_SHARE * rows
+            if force or late or small >= SMALL_FILES:
+                table.optimize(cleanup_older_than=KEEP_VERSIONS)
+                done.append(f'{table.name} optimized')
+        self.sync()
+        return done
+
+
+def probes(rows: int) -> int:
+    """Partitions of the index that are searched."""
+    partitions = math.ceil(rows / PARTITION)
+    return min(partitions, max(_ALL_PARTITIONS, partitions // _SHARE))
