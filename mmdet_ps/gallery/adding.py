@@ -19,7 +19,7 @@ from .index import Index, any_of, people_table, quoted, sources_schema
 from .people import People
 from .reader import Begun, Ended, Look, Reader, Task
 from .report import AddReport, Broken
-from .sources import STREAM, VIDEO, Source
+from .sources import PICTURE, STREAM, VIDEO, Source
 
 if TYPE_CHECKING:
     from .gallery import Finder
@@ -45,6 +45,7 @@ class _Open:
         last: Number of the last frame seen.
         pictures: Pictures so far, with those of runs before.
         people: People so far, with those of runs before.
+        failed: Pictures that could not be prepared.
         fault: What was wrong with it.
         ended: Whether it was read to its end.
         torn: Whether another process has taken people of it away.
@@ -55,6 +56,7 @@ class _Open:
     last: int
     pictures: int = 0
     people: int = 0
+    failed: int = 0
     fault: str = ''
     ended: bool = False
     torn: bool = False
@@ -178,34 +180,39 @@ class Adding:
                 items, looks = [], 0
 
     def _take(self, items: Sequence[Begun | Look | Ended], bar: '_Bar') -> None:
-        ready, faults = [], {}
-        looks = [item for item in items if isinstance(item, Look)]
-        for look in looks:
-            try:
-                ready.append(look.prepared.result())
-            except (PictureError, cv2.error, ValueError) as error:
-                source = look.task.source
-                faults[source.name] = str(error).removeprefix(f'{source.address}: ')
+        ready, failed = [], {}
+        for look in items:
+            if isinstance(look, Look):
+                try:
+                    ready.append(look.prepared.result())
+                except (PictureError, cv2.error, ValueError) as error:
+                    failed[id(look)] = error
         begun = time.monotonic()
         found = iter(self.finder.find_prepared(ready) if ready else ())
         self.report.network += time.monotonic() - begun
         for item in items:
-            name = item.task.source.name
             if isinstance(item, Begun):
-                self._begin(item.task)
+                task = item.task
+                self._open[task.source.name] = _Open(
+                    task, task.after, task.after, task.pictures, task.people
+                )
                 bar.begin(item)
             elif isinstance(item, Ended):
-                lost = item.lost or name in faults
-                self._end(name, item.fault or faults.get(name, ''), lost)
-                bar.end(item.task.source)
+                self._end(item)
+                bar.end()
+            elif id(item) in failed:
+                self._fail(item, failed[id(item)])
+                bar.look(self.report.people)
             else:
-                if name not in faults:
-                    self._keep(item, next(found).above(self.min_score))
+                self._keep(item, next(found).above(self.min_score))
                 bar.look(self.report.people)
 
-    def _begin(self, task: Task) -> None:
-        source = _Open(task, task.after, task.after, task.pictures, task.people)
-        self._open[task.source.name] = source
+    def _fail(self, look: Look, error: Exception) -> None:
+        """Note a picture or frame that cannot be read."""
+        source = self._open[look.task.source.name]
+        source.failed += 1
+        reason = ' '.join(str(error).split())
+        source.fault = reason.removeprefix(f'{look.task.source.address}: ')
 
     def _keep(self, look: Look, people: People) -> None:
         name, count = look.task.source.name, len(people)
@@ -233,17 +240,23 @@ class Adding:
             stamp=[look.task.stamp] * count,
         )
 
-    def _end(self, name: str, fault: str, lost: bool) -> None:
-        if fault:
-            self.report.broken.append(Broken(name, fault, lost))
+    def _end(self, item: Ended) -> None:
+        name, kind = item.task.source.name, item.task.source.kind
+        source = self._open[name]
+        faults = [item.fault] if item.fault else []
+        if source.failed:
+            frames = '' if kind == PICTURE else f'{source.failed} frames: '
+            faults.append(f'{frames}{source.fault}')
+        source.fault, source.ended = ', '.join(faults), True
+        lost = item.lost or (source.failed > 0 and kind == PICTURE)
+        if source.fault:
+            self.report.broken.append(Broken(name, source.fault, lost))
         if lost:
             # Nothing is known of it now: what an earlier run has found stays, the next one tries
             # again.
             del self._open[name]
-            return
-        source = self._open[name]
-        source.fault, source.ended = fault, True
-        self.report.sources += 1
+        else:
+            self.report.sources += 1
 
     def _due(self) -> bool:
         waited = time.monotonic() - self._committed
@@ -291,7 +304,8 @@ class Adding:
         name, stamp = source.task.source.name, source.task.stamp
         there = self.index.count(f'source = {quoted(name)} AND stamp = {quoted(stamp)}')
         if there != source.people:
-            source.torn = True
+            # All of it is done again.
+            source.torn, source.last, source.pictures, source.people = True, -1, 0, 0
             reason = 'changed by another process meanwhile; add it again'
             self.report.broken.append(Broken(name, reason))
 
@@ -304,7 +318,7 @@ class Adding:
                 kind=source.task.source.kind,
                 stamp=source.task.stamp,
                 whole=source.ended and not source.torn,
-                last_frame=-1 if source.torn else source.last,
+                last_frame=source.last,
                 pictures=source.pictures,
                 people=source.people,
                 camera=self.camera,
@@ -389,7 +403,7 @@ class _Bar:
             self._seen += self._bytes.pop(source.name, 0)
         self._retotal()
 
-    def end(self, source: Source) -> None:
+    def end(self) -> None:
         """A source has ended."""
         self._bar.set_postfix_str(self._speed())
 

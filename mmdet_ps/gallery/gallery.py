@@ -187,9 +187,7 @@ class Gallery:
         if feat.shape == (1, self.index.dim):
             feat = feat[0]
         if feat.shape != (self.index.dim,):
-            raise ValueError(
-                f'an embedding of this gallery is ({self.index.dim},), not {feat.shape}'
-            )
+            raise ValueError(f'an embedding has {self.index.dim} numbers here, not {feat.shape}')
         if not np.isfinite(feat).all() or not feat.any():
             raise ValueError('the embedding is zero or not finite')
         if top < 1:

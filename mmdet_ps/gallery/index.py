@@ -40,6 +40,9 @@ KEEP_VERSIONS = timedelta(hours=1)
 # What other processes have written is seen after this long.
 CONSISTENCY = timedelta(seconds=1)
 _VECTOR = 'feat'
+_COLUMNS = ['id', 'source', 'frame', 'position', 'time', 'camera', 'box', 'score']
+# What float16 can change of a cosine.
+_ROUNDING = 2e-3
 
 
 def lancedb() -> Any:
@@ -180,6 +183,17 @@ def people_table(columns: dict[str, list], feats: np.ndarray, schema: Any) -> An
     return pa.table({field.name: arrays[field.name] for field in schema}, schema=schema)
 
 
+def cosines(column: Any, feat: np.ndarray) -> np.ndarray:
+    """Cosines of a column of embeddings with one of any length, (n,) float64."""
+    if not len(column):
+        return np.empty(0)
+    vectors = column.combine_chunks()
+    rows = vectors.flatten().to_numpy().reshape(len(vectors), -1).astype(np.float64)
+    wanted = feat.astype(np.float64) / np.linalg.norm(feat.astype(np.float64))
+    norms = np.linalg.norm(rows, axis=1)
+    return np.divide(rows @ wanted, norms, out=np.zeros(len(rows)), where=norms > 0)
+
+
 def told(method: Callable) -> Callable:
     """Turn LanceDB's errors about disk and files into an `OSError` of one line."""
 
@@ -251,22 +265,26 @@ class Index:
 
     @told
     def _open(self, dim: int | None, model: str | None, create: bool) -> None:
-        try:
-            db = self._lance.connect(self.folder, read_consistency_interval=CONSISTENCY)
-            if create:
-                kept = {'format': FORMAT, 'dim': str(dim), 'model': str(model)}
-                self.people = db.create_table(
-                    'people', schema=people_schema(dim, kept), exist_ok=True
-                )
-                self.sources = db.create_table('sources', schema=sources_schema(), exist_ok=True)
-            else:
-                self.people, self.sources = db.open_table('people'), db.open_table('sources')
-        except ValueError as error:
-            if not create and 'not found' in str(error):
-                raise FileNotFoundError(
-                    f'{self.folder}: no gallery; tools/index.py makes one'
-                ) from None
-            raise OSError(f'{self.folder}: {" ".join(str(error).split())}') from error
+        if self.local and not create and not os.path.isdir(self.folder):
+            # To connect would make the folder.
+            raise self._missing()
+        db = self._lance.connect(self.folder, read_consistency_interval=CONSISTENCY)
+        kept = {'format': FORMAT, 'dim': str(dim), 'model': str(model)}
+        made = dict(people=lambda: people_schema(dim, kept), sources=sources_schema)
+        for name, schema in made.items():
+            try:
+                table = db.open_table(name)
+            except ValueError as error:
+                if 'not found' not in str(error):
+                    raise OSError(f'{self.folder}: {" ".join(str(error).split())}') from error
+                if not create:
+                    raise self._missing() from None
+                # Of two processes that make it at once, the later one opens it.
+                table = db.create_table(name, schema=schema(), exist_ok=True)
+            setattr(self, name, table)
+
+    def _missing(self) -> FileNotFoundError:
+        return FileNotFoundError(f'{self.folder}: no gallery; tools/index.py makes one')
 
     def _check_model(self, dim: int | None, model: str | None) -> None:
         kept = {k.decode(): v.decode() for k, v in (self.schema.metadata or {}).items()}
@@ -356,24 +374,28 @@ class Index:
         Returns:
             Rows without the embedding, with ``similarity``, best first.
         """
-        columns = ['id', 'source', 'frame', 'position', 'time', 'camera', 'box', 'score']
+        # LanceDB rounds the query to the embeddings' float16: what is near the last place is asked
+        # for too, and the order is that of the unrounded query.
         query = self.people.search(feat.astype(np.float32), vector_column_name=_VECTOR)
-        query = query.distance_type('cosine').select([*columns, '_distance']).limit(top)
+        query = query.distance_type('cosine').select([*_COLUMNS, _VECTOR])
+        query = query.limit(top + max(top // 10, 10))
         if condition is not None:
             query = query.where(condition, prefilter=True)
         if min_similarity is not None:
-            # The upper bound is outside: the least step above lets equals in.
-            bound = np.nextafter(np.float32(1 - min_similarity), np.float32(np.inf))
-            query = query.distance_range(upper_bound=float(bound))
+            query = query.distance_range(upper_bound=1 - min_similarity + _ROUNDING)
         rows = self.people.count_rows()
         if self._compares_all(rows, condition):
             query = query.bypass_vector_index()
         else:
             query = query.nprobes(probes(rows)).refine_factor(_REFINE)
-        found = query.to_list()
-        for row in found:
-            row['similarity'] = 1.0 - row.pop('_distance')
-        return sorted(found, key=lambda row: (-row['similarity'], row['id']))
+        found = query.to_arrow()
+        similarities = cosines(found.column(_VECTOR), feat)
+        rows = found.select(_COLUMNS).to_pylist()
+        for row, similarity in zip(rows, similarities.tolist(), strict=True):
+            row['similarity'] = similarity
+        rows.sort(key=lambda row: (-row['similarity'], row['id']))
+        least = -np.inf if min_similarity is None else min_similarity
+        return [row for row in rows if row['similarity'] >= least][:top]
 
     def _compares_all(self, rows: int, condition: str | None) -> bool:
         if rows <= EXACT_ROWS or 'feat_idx' not in self._indices():
