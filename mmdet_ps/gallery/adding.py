@@ -1,24 +1,23 @@
 """Sources on their way into a gallery: read, searched for people, committed."""
 
-import os
 import queue
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from ..utils.pictures import PictureError
-from .index import Index, any_of, people_table, quoted, sources_schema
+from .filters import any_of, quoted
+from .index import Index
 from .people import People
+from .progress import Bar, until_signal
 from .reader import Begun, Ended, Look, Reader, Task
 from .report import AddReport, Broken
+from .schema import people_table, sources_schema
 from .sources import PICTURE, STREAM, VIDEO, Source
 
 if TYPE_CHECKING:
@@ -111,11 +110,11 @@ class Adding:
         """
         begun = time.monotonic()
         ahead = 2 * self.finder.batch
-        with _until_signal(self._stopped):
+        with until_signal(self._stopped):
             reader = Reader(
                 sources, self._plan, self.finder.prepare, self.every, ahead, self._stopped
             )
-            bar = _Bar(sources, self._progress)
+            bar = Bar(sources, self._progress)
             try:
                 for items in self._batches(reader):
                     self._take(items, bar)
@@ -179,7 +178,7 @@ class Adding:
                 yield items
                 items, looks = [], 0
 
-    def _take(self, items: Sequence[Begun | Look | Ended], bar: '_Bar') -> None:
+    def _take(self, items: Sequence[Begun | Look | Ended], bar: Bar) -> None:
         ready, failed = [], {}
         for look in items:
             if isinstance(look, Look):
@@ -355,81 +354,3 @@ def _replaced(sources: Sequence[_Open]) -> str | None:
     if at_once:
         parts.append(any_of('source', at_once))
     return ' OR '.join(f'({part})' for part in parts) or None
-
-
-@contextmanager
-def _until_signal(stopped: threading.Event) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM set an event; a second one does what it did before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.getsignal(kind) for kind in kinds}
-
-    def stop(number: int, frame: object) -> None:
-        stopped.set()
-        for kind in kinds:
-            signal.signal(kind, before[kind])
-
-    for kind in kinds:
-        signal.signal(kind, stop)
-    try:
-        yield
-    finally:
-        for kind in kinds:
-            signal.signal(kind, before[kind])
-
-
-class _Bar:
-    """Progress on stderr: pictures, people, people a second, time left.
-
-    How many frames the videos have that are not open yet is guessed from the sizes of their files.
-    """
-
-    def __init__(self, sources: Sequence[Source], shown: bool) -> None:
-        self._bar = tqdm(unit=' pictures', disable=not shown, dynamic_ncols=True)
-        self._ahead = {source.name: source for source in sources}
-        self._pictures = sum(source.kind not in (VIDEO, STREAM) for source in sources)
-        self._bytes = {s.name: _size(s) for s in sources if s.kind == VIDEO}
-        self._frames = self._seen = 0
-        self._endless = any(source.kind == STREAM for source in sources)
-        self._start, self._people = time.monotonic(), 0
-
-    def begin(self, begun: Begun) -> None:
-        """A source is open, and says how many pictures it has."""
-        source = begun.task.source
-        if source.kind == VIDEO:
-            self._frames += begun.pictures or 0
-            self._seen += self._bytes.pop(source.name, 0)
-        self._retotal()
-
-    def end(self) -> None:
-        """A source has ended."""
-        self._bar.set_postfix_str(self._speed())
-
-    def look(self, people: int) -> None:
-        """The network has looked at a picture; so many people were found in all."""
-        self._people = people
-        self._bar.set_postfix_str(self._speed(), refresh=False)
-        self._bar.update()
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self._bar.close()
-
-    def _speed(self) -> str:
-        seconds = max(time.monotonic() - self._start, 1e-3)
-        return f'{self._people} people, {self._people / seconds:.1f} people/s'
-
-    def _retotal(self) -> None:
-        if self._endless:
-            return
-        ahead = self._frames * sum(self._bytes.values()) / self._seen if self._seen else 0
-        self._bar.total = max(self._pictures + self._frames + round(ahead), self._bar.n)
-
-
-def _size(source: Source) -> int:
-    try:
-        return os.path.getsize(source.address)
-    except OSError:
-        return 0

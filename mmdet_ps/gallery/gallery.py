@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from .adding import Adding
+from .filters import Filter, any_of, source_condition
 from .hits import Hit, Hits
-from .index import Filter, Index, any_of, source_condition
+from .index import Index
 from .people import People
 from .report import AddReport
 from .sources import Given, expand_sources

@@ -13,8 +13,7 @@ and is relied on:
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .durable import Syncer, set_broken_versions_aside
+from .schema import COLUMNS, VECTOR, people_schema, sources_schema
 
 FORMAT = '1'
 # Up to so many people, or behind a filter that leaves so few, all are compared.
@@ -39,8 +39,6 @@ SMALL_FILES = 64
 KEEP_VERSIONS = timedelta(hours=1)
 # What other processes have written is seen after this long.
 CONSISTENCY = timedelta(seconds=1)
-_VECTOR = 'feat'
-_COLUMNS = ['id', 'source', 'frame', 'position', 'time', 'camera', 'box', 'score']
 # What float16 can change of a cosine.
 _ROUNDING = 2e-3
 
@@ -58,129 +56,6 @@ def lancedb() -> Any:
             "galleries need LanceDB: pip install 'mmdet_ps[gallery]', or pip install lancedb"
         ) from None
     return module
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which people are searched; None where it does not matter.
-
-    Attributes:
-        cameras: Names of cameras.
-        sources: Globs of source names; see `source_condition`.
-        since: Earliest time.
-        until: Latest time.
-        min_score: Lowest detection score.
-    """
-
-    cameras: Sequence[str] | None = None
-    sources: Sequence[str] | None = None
-    since: float | None = None
-    until: float | None = None
-    min_score: float | None = None
-
-    def condition(self) -> str | None:
-        """As SQL; None where everybody is searched."""
-        parts = []
-        if self.cameras is not None:
-            parts.append(any_of('camera', self.cameras))
-        if self.sources is not None:
-            parts.append(' OR '.join(source_condition(glob) for glob in self.sources) or 'false')
-        for column, sign, value in (
-            ('time', '>=', self.since),
-            ('time', '<=', self.until),
-            ('score', '>=', self.min_score),
-        ):
-            if value is not None:
-                parts.append(f'{column} {sign} CAST({float(value)!r} AS DOUBLE)')
-        return ' AND '.join(f'({part})' for part in parts) or None
-
-
-def quoted(text: str) -> str:
-    """A string of SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def any_of(column: str, values: Sequence[str]) -> str:
-    """SQL for a column with one of these values."""
-    return f'{column} IN ({", ".join(map(quoted, values))})' if len(values) else 'false'
-
-
-def source_condition(glob: str) -> str:
-    """SQL for sources that a glob fits.
-
-    ``*`` is anything, ``?`` one character. A glob without a slash fits the file's name in any
-    folder.
-    """
-    if '*' not in glob and '?' not in glob and ('/' in glob or glob.startswith('camera:')):
-        return f'source = {quoted(glob)}'
-    like = re.sub(r'([\\%_])', r'\\\1', glob).replace('*', '%').replace('?', '_')
-    plain = f"source LIKE {quoted(like)} ESCAPE '\\'"
-    return plain if '/' in glob else f"{plain} OR source LIKE {quoted('%/' + like)} ESCAPE '\\'"
-
-
-def people_schema(dim: int, metadata: dict[str, str]) -> Any:
-    """Columns of the people table."""
-    import pyarrow as pa
-
-    key = {'lance-schema:unenforced-primary-key': 'true'}
-    return pa.schema(
-        [
-            pa.field('id', pa.string(), nullable=False, metadata=key),
-            pa.field('source', pa.string(), nullable=False),
-            pa.field('frame', pa.int64(), nullable=False),
-            pa.field('position', pa.float64()),
-            pa.field('time', pa.float64()),
-            pa.field('camera', pa.string()),
-            pa.field('box', pa.list_(pa.float32(), 4), nullable=False),
-            pa.field('score', pa.float32(), nullable=False),
-            pa.field('stamp', pa.string(), nullable=False),
-            pa.field(_VECTOR, pa.list_(pa.float16(), dim), nullable=False),
-        ],
-        metadata=metadata,
-    )
-
-
-def sources_schema() -> Any:
-    """Columns of the sources table."""
-    import pyarrow as pa
-
-    key = {'lance-schema:unenforced-primary-key': 'true'}
-    return pa.schema(
-        [
-            pa.field('source', pa.string(), nullable=False, metadata=key),
-            pa.field('kind', pa.string(), nullable=False),
-            pa.field('stamp', pa.string(), nullable=False),
-            pa.field('whole', pa.bool_(), nullable=False),
-            pa.field('last_frame', pa.int64(), nullable=False),
-            pa.field('pictures', pa.int64(), nullable=False),
-            pa.field('people', pa.int64(), nullable=False),
-            pa.field('camera', pa.string()),
-            pa.field('start', pa.float64()),
-            pa.field('fault', pa.string(), nullable=False),
-            pa.field('added', pa.float64(), nullable=False),
-        ]
-    )
-
-
-def people_table(columns: dict[str, list], feats: np.ndarray, schema: Any) -> Any:
-    """Arrow table of people.
-
-    Args:
-        columns: All but box and embedding, and ``box`` as (n, 4) arrays in a list.
-        feats: (n, D).
-        schema: Of `people_schema`.
-    """
-    import pyarrow as pa
-
-    boxes = np.asarray(columns['box'], np.float32).reshape(-1)
-    arrays = {
-        **{name: columns[name] for name in columns if name != 'box'},
-        'box': pa.FixedSizeListArray.from_arrays(pa.array(boxes), 4),
-        _VECTOR: pa.FixedSizeListArray.from_arrays(
-            pa.array(np.ascontiguousarray(feats, np.float16).reshape(-1)), feats.shape[1]
-        ),
-    }
-    return pa.table({field.name: arrays[field.name] for field in schema}, schema=schema)
 
 
 def cosines(column: Any, feat: np.ndarray) -> np.ndarray:
@@ -258,7 +133,7 @@ class Index:
                 set_broken_versions_aside(os.path.join(self.folder, f'{name}.lance'), say)
         self._open(dim, model, create)
         self.schema = self.people.schema
-        self.dim = self.schema.field(_VECTOR).type.list_size
+        self.dim = self.schema.field(VECTOR).type.list_size
         self._check_model(dim, model)
         self._syncer = Syncer(self.folder) if self.local else None
         self.sync()
@@ -376,8 +251,8 @@ class Index:
         """
         # LanceDB rounds the query to the embeddings' float16: what is near the last place is asked
         # for too, and the order is that of the unrounded query.
-        query = self.people.search(feat.astype(np.float32), vector_column_name=_VECTOR)
-        query = query.distance_type('cosine').select([*_COLUMNS, _VECTOR])
+        query = self.people.search(feat.astype(np.float32), vector_column_name=VECTOR)
+        query = query.distance_type('cosine').select([*COLUMNS, VECTOR])
         query = query.limit(top + max(top // 10, 10))
         if condition is not None:
             query = query.where(condition, prefilter=True)
@@ -389,8 +264,8 @@ class Index:
         else:
             query = query.nprobes(probes(rows)).refine_factor(_REFINE)
         found = query.to_arrow()
-        similarities = cosines(found.column(_VECTOR), feat)
-        rows = found.select(_COLUMNS).to_pylist()
+        similarities = cosines(found.column(VECTOR), feat)
+        rows = found.select(COLUMNS).to_pylist()
         for row, similarity in zip(rows, similarities.tolist(), strict=True):
             row['similarity'] = similarity
         rows.sort(key=lambda row: (-row['similarity'], row['id']))
@@ -424,7 +299,7 @@ class Index:
                     done.append(f'index of {column}')
         if rows > EXACT_ROWS and 'feat_idx' not in there:
             config = IvfSq(distance_type='cosine', target_partition_size=PARTITION)
-            self.people.create_index(_VECTOR, config=config)
+            self.people.create_index(VECTOR, config=config)
             done.append('index of embeddings')
         behind = max((index.num_unindexed_rows for index in there.values()), default=0)
         for table in (self.people, self.sources):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from mmdet_ps.gallery import Gallery, index
-from mmdet_ps.gallery.index import Filter, people_table, probes, source_condition
+from mmdet_ps.gallery.filters import Filter, source_condition
+from mmdet_ps.gallery.index import probes
+from mmdet_ps.gallery.schema import people_table
 
 from .stub import DIM, StubFinder, people_of, write_picture
 

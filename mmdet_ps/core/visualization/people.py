@@ -161,16 +161,17 @@ def crop_person(
     width, height = size
     x1, y1, x2, y2 = (float(value) for value in box[:4])
     scale = share * min(width / max(x2 - x1, 1.0), height / max(y2 - y1, 1.0))
-    corner = []
+    corner, inner = [], True
     for low, high, out, inside in (
         (x1, x2, width, scene.shape[1]),
         (y1, y2, height, scene.shape[0]),
     ):
         wanted = (low + high - out / scale) / 2
         room = inside - out / scale
+        inner = inner and room >= 0
         corner.append(min(max(wanted, 0), room) if room >= 0 else room / 2)
     matrix = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
-    smaller = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    smaller = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
     if scale < 0.5:
         # warpAffine knows no area filter: what shrinks much is made smaller before.
         factor = max(round(0.75 / scale), 1)
@@ -178,7 +179,11 @@ def crop_person(
         ratio = np.array([scene.shape[1] / small.shape[1], scene.shape[0] / small.shape[0]])
         matrix[:, :2] = np.diag(scale * ratio)
         scene = small
-    cut = cv2.warpAffine(scene, matrix, size, flags=smaller, borderValue=(238, 236, 234))
+    # Inside the scene nothing of what is outside may shine in at its edge.
+    border = cv2.BORDER_REPLICATE if inner else cv2.BORDER_CONSTANT
+    cut = cv2.warpAffine(
+        scene, matrix, size, flags=smaller, borderMode=border, borderValue=(238, 236, 234)
+    )
     placed = tuple((value - corner[i % 2]) * scale for i, value in enumerate((x1, y1, x2, y2)))
     return cut, placed
 
