@@ -198,12 +198,13 @@ class Adding:
                 bar.begin(item)
             elif isinstance(item, Ended):
                 self._end(item)
-                bar.end()
-            elif id(item) in failed:
-                self._fail(item, failed[id(item)])
-                bar.look(self.report.people)
             else:
-                self._keep(item, next(found).above(self.min_score))
+                if id(item) in failed:
+                    self._fail(item, failed[id(item)])
+                else:
+                    self._keep(item, next(found).above(self.min_score))
+                if item.last:
+                    self._end(Ended(item.task))
                 bar.look(self.report.people)
 
     def _fail(self, look: Look, error: Exception) -> None:

@@ -252,7 +252,7 @@ class Index:
         # LanceDB rounds the query to the embeddings' float16: what is near the last place is asked
         # for too, and the order is that of the unrounded query.
         query = self.people.search(feat.astype(np.float32), vector_column_name=VECTOR)
-        query = query.distance_type('cosine').select([*COLUMNS, VECTOR])
+        query = query.distance_type('cosine').select([*COLUMNS, VECTOR, '_distance'])
         query = query.limit(top + max(top // 10, 10))
         if condition is not None:
             query = query.where(condition, prefilter=True)

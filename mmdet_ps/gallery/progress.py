@@ -59,10 +59,6 @@ class Bar:
             self._seen += self._bytes.pop(source.name, 0)
         self._retotal()
 
-    def end(self) -> None:
-        """A source has ended."""
-        self._bar.set_postfix_str(self._speed())
-
     def look(self, people: int) -> None:
         """The network has looked at a picture; so many people were found in all."""
         self._people = people

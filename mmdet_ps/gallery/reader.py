@@ -1,6 +1,7 @@
 """Sources read ahead of the network: one thread decodes videos, others pictures.
 
-The network's thread takes items in order: `Begun`, the source's `Look`s, `Ended`.
+The network's thread takes items in order: `Begun`, the source's `Look`s, `Ended` (which a picture's
+only `Look` is at once).
 """
 
 import os
@@ -57,6 +58,7 @@ class Look:
         position: Seconds into the video; None for pictures.
         moment: Of the clock, for streams.
         prepared: Becomes what the network takes; fails where a picture cannot be read.
+        last: Whether its source ends with it, without an `Ended`: so for pictures.
     """
 
     task: Task
@@ -64,6 +66,7 @@ class Look:
     position: float | None
     moment: float | None
     prepared: Future
+    last: bool
 
 
 @dataclass(frozen=True)
@@ -138,9 +141,10 @@ class Reader:
         while not self._room.acquire(timeout=None if live else 0.1, blocking=not live):
             if live or self._closed.is_set():
                 return
-        place = None if task.source.kind == PICTURE else frame.position
+        alone = task.source.kind == PICTURE
+        place = None if alone else frame.position
         moment = frame.number / 1000 if live else None
-        yield Look(task, frame.number, place, moment, self._pool.submit(work))
+        yield Look(task, frame.number, place, moment, self._pool.submit(work), alone)
 
     def _ended(self) -> bool:
         return self._stopped.is_set() or self._closed.is_set()
@@ -169,7 +173,6 @@ class Reader:
         if source.kind == PICTURE:
             yield Begun(task, 1)
             yield from self._look(task, Frame(0, 0.0, None), partial(self._picture, source))
-            yield Ended(task)
         elif source.kind == STREAM:
             yield Begun(task, None)
             yield from self._stream(task)
