@@ -125,9 +125,7 @@ class PersonSearcher:
             raise ValueError(f'box {box}: must be four numbers, x1 y1 x2 y2')
         x1, y1, x2, y2 = corners.tolist()
         if x2 <= x1 or y2 <= y1:
-            raise ValueError(
-                f'box {corners.tolist()}: must be x1 y1 x2 y2 with x2 > x1 and y2 > y1'
-            )
+            raise ValueError(f'box {corners.tolist()}: x2 must be above x1, and y2 above y1')
         if box_position((x1, y1, x2 - x1, y2 - y1), width, height) == 'outside':
             raise ValueError(
                 f'box {corners.tolist()}: outside the picture, which is {width} x {height}'
