@@ -14,7 +14,7 @@ from ..utils.pictures import PictureError
 from .filters import any_of, quoted
 from .index import Index
 from .people import People
-from .progress import Bar, until_signal
+from .progress import Bar, Progress, until_signal
 from .reader import Begun, Ended, Look, Reader, Task
 from .report import AddReport, Broken
 from .schema import people_table, sources_schema
@@ -88,19 +88,20 @@ class Adding:
         camera: str | None,
         start: float | None,
         min_score: float,
-        progress: bool,
+        progress: bool | Progress,
+        stop: threading.Event | None,
     ) -> None:
         self.index, self.finder, self.every = index, finder, every
         self.camera, self.start, self.min_score = camera, start, min_score
         self.report = AddReport()
         self._progress = progress
-        self._stopped = threading.Event()
+        self._stopped = stop or threading.Event()
         self._open: dict[str, _Open] = {}
         self._waiting = _Waiting()
         self._committed = time.monotonic()
         self._commits = 0
         self._known: dict[str, dict] = {}
-        self._known_at = -np.inf
+        self._known_at = 0.0
 
     def run(self, sources: Sequence[Source]) -> AddReport:
         """Add sources.
@@ -143,9 +144,11 @@ class Adding:
 
         What another process has added meanwhile is seen, so that two share their sources.
         """
-        if time.monotonic() - self._known_at > _SECONDS:
-            self._known = {row['source']: row for row in self.index.source_rows()}
-            self._known_at = time.monotonic()
+        if time.time() - self._known_at > _SECONDS:
+            # Clocks of machines differ a little.
+            recent = f'added > {self._known_at - 600!r}' if self._known else None
+            self._known_at = time.time()
+            self._known |= {row['source']: row for row in self.index.source_rows(recent)}
         stamp = self._stamp(source)
         row = self._known.get(source.name)
         if row is None or (row['stamp'] != stamp and source.kind != STREAM):
@@ -281,7 +284,9 @@ class Adding:
             columns = waiting.columns or {name: [] for name in self.index.schema.names[:-1]}
             feats = [np.empty((0, self.index.dim), np.float32), *waiting.feats]
             people = people_table(columns, np.concatenate(feats), self.index.schema)
-            self.index.put_people(people, _replaced(begun))
+            live = {s.task.source.name for s in begun if s.task.source.kind == STREAM}
+            fitting = sum(name not in live for name in columns['source'])
+            self.index.put_people(people, _replaced(begun), fitting)
             for source in begun:
                 self._check(source)
             self.index.put_sources(self._source_table(begun))

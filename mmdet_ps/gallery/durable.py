@@ -79,28 +79,46 @@ def _fsync(path: str) -> bool:
 
 
 def set_broken_versions_aside(table: str, say: Callable[[str], None]) -> None:
-    """Go back to the newest version of a table whose manifest is whole.
+    """Go back to the newest version of a table that is whole.
 
-    LanceDB writes manifests without syncing them, so that a power cut can leave the newest ones
-    empty or cut off, and refuses such a table. They are moved to ``broken`` beside the table's
-    other folders.
+    LanceDB writes without syncing, so that a power cut can leave the newest manifests, or files of
+    rows that they name, empty or cut off, and refuses such a table. These manifests are moved to
+    ``broken`` beside the table's other folders.
 
     Args:
         table: Its folder; it may be missing.
         say: Takes a line that says what was done.
     """
     versions = os.path.join(table, '_versions')
-    while (newest := _newest(versions)) and not _whole(newest):
+    while (newest := _newest(versions)) and _fault(table, newest):
         time.sleep(_PATIENCE)
-        if _whole(newest) or _newest(versions) != newest:
+        fault = _fault(table, newest)
+        if not fault or _newest(versions) != newest:
             continue
         aside = os.path.join(table, 'broken')
         os.makedirs(aside, exist_ok=True)
         os.replace(newest, os.path.join(aside, os.path.basename(newest)))
         say(
-            f'{newest}: the newest version is not whole (a power cut?); the gallery goes on from '
-            'the version before, add the sources again'
+            f'{newest}: {fault} (a power cut?); the gallery goes on from the version before, add '
+            'the sources again'
         )
+
+
+def _fault(table: str, manifest: str) -> str:
+    """What is wrong with a version, empty where nothing is: its manifest or a file of its rows."""
+    if not _whole(manifest):
+        return 'the newest version is not whole'
+    data = os.path.join(table, 'data')
+    try:
+        broken = [name for name in os.listdir(data) if not _whole(os.path.join(data, name))]
+        if broken:
+            with open(manifest, 'rb') as stream:
+                content = stream.read()
+            # A run that was killed leaves others that belong to no version.
+            broken = [name for name in broken if name.encode() in content]
+    except FileNotFoundError:
+        return ''
+    return f'the newest version has rows that are not whole ({broken[0]})' if broken else ''
 
 
 def _newest(versions: str) -> str | None:

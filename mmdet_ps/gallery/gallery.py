@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from .filters import Filter, any_of, source_condition
 from .hits import Hit, Hits
 from .index import Index
 from .people import People
+from .progress import Progress
 from .report import AddReport
 from .sources import Given, expand_sources
 from .times import parse_time
@@ -115,7 +117,8 @@ class Gallery:
         camera: str | None = None,
         start: Time | None = None,
         min_score: float = 0.2,
-        progress: bool = True,
+        progress: bool | Progress = True,
+        stop: threading.Event | None = None,
     ) -> AddReport:
         """Find the people in pictures, videos and streams, and keep them.
 
@@ -133,7 +136,9 @@ class Gallery:
             start: When the sources begin, by the clock: their times then are seconds since 1970.
                 A stream begins when it is opened.
             min_score: People with a lower detection score are left out.
-            progress: Whether a bar is drawn on stderr.
+            progress: Whether a bar is drawn on stderr; or a function that is told of each picture,
+                see `mmdet_ps.gallery.progress.Progress`.
+            stop: Ends the run as a signal does when it is set, by another thread say.
 
         Returns:
             What was done, and what could not be read.
@@ -150,7 +155,7 @@ class Gallery:
         if not 0 <= min_score <= 1:
             raise ValueError(f'min_score={min_score}: must be 0 to 1')
         moment = None if start is None else parse_time(start)
-        adding = Adding(self.index, self.finder, every, camera, moment, min_score, progress)
+        adding = Adding(self.index, self.finder, every, camera, moment, min_score, progress, stop)
         return adding.run(expand_sources(sources))
 
     def search(
@@ -238,8 +243,8 @@ class Gallery:
         """Build and mend what makes a large gallery fast.
 
         Above 20,000 people the columns that are filtered are indexed, above 200,000 the embeddings.
-        Where more than a tenth of the people is not in the indices yet, or there are many small
-        files, both are brought up to date. Versions of the last hour are kept, for readers that
+        Where more than a tenth of the people is not in the indices yet, or there are 64 small files
+        or more, all is brought up to date. Versions of the last hour are kept, for readers that
         are at them. `add` does this at its end.
 
         Args:

@@ -39,6 +39,8 @@ SMALL_FILES = 64
 KEEP_VERSIONS = timedelta(hours=1)
 # What other processes have written is seen after this long.
 CONSISTENCY = timedelta(seconds=1)
+# Columns of people with a sorted index.
+_SORTED = ('source', 'time', 'score', 'id')
 # What float16 can change of a cosine.
 _ROUNDING = 2e-3
 
@@ -182,22 +184,30 @@ class Index:
             self._syncer.sync()
 
     @told
-    def put_people(self, people: Any, replaced: str | None) -> None:
+    def put_people(self, people: Any, replaced: str | None, fitting: int | None = None) -> None:
         """Put people into the table in one commit, and onto the disk.
 
         Args:
             people: Arrow table of `people_schema`; those with an id that is there replace it.
             replaced: SQL; of the people whom it fits, those with other ids are removed.
+            fitting: How many of the new people it fits; by default all.
         """
-        # Without people to add or to remove, a commit would only make a version.
-        if not people.num_rows and (replaced is None or not self.people.count_rows(replaced)):
-            return
+        fitting = people.num_rows if fitting is None else fitting
+        others = 0 if replaced is None else self.count(replaced)
+        if people.num_rows or others:
+            self._merge(people, replaced if others else None)
+        # Another process may have put people of these sources in between.
+        if replaced is not None and self.count(replaced) != fitting:
+            self._merge(people, replaced)
+        self.sync()
+
+    def _merge(self, people: Any, replaced: str | None) -> None:
+        """Merge in one commit; to remove reads all ids, so it is done only where it has to be."""
         merge = self.people.merge_insert('id')
         merge = merge.when_matched_update_all().when_not_matched_insert_all()
         if replaced is not None:
             merge = merge.when_not_matched_by_source_delete(replaced)
         merge.execute(people)
-        self.sync()
 
     @told
     def put_sources(self, sources: Any) -> None:
@@ -213,12 +223,12 @@ class Index:
     @told
     def remove(self, condition: str) -> int:
         """Remove the sources that SQL fits, with their people; gives how many sources."""
-        count = self.sources.count_rows(condition)
-        # Sources first: what is killed between leaves people whose source is added again.
+        sources, people = self.sources.count_rows(condition), self.count(condition)
+        # Sources first: what is killed between leaves no source that would be passed.
         self.sources.delete(condition)
         self.people.delete(condition)
         self.sync()
-        return count
+        return max(sources, people > 0)
 
     @told
     def source_rows(self, condition: str | None = None) -> list[dict]:
@@ -231,7 +241,8 @@ class Index:
 
     @told
     def count(self, condition: str | None = None) -> int:
-        """How many people SQL fits."""
+        """How many people SQL fits, newest state."""
+        self.people.checkout_latest()
         return self.people.count_rows(condition)
 
     @told
@@ -273,12 +284,9 @@ class Index:
         return [row for row in rows if row['similarity'] >= least][:top]
 
     def _compares_all(self, rows: int, condition: str | None) -> bool:
-        if rows <= EXACT_ROWS or 'feat_idx' not in self._indices():
+        if rows <= EXACT_ROWS or f'{VECTOR}_idx' not in _indices(self.people):
             return True
         return condition is not None and self.people.count_rows(condition) <= EXACT_FILTERED
-
-    def _indices(self) -> dict[str, Any]:
-        return {index.name: index for index in self.people.list_indices()}
 
     @told
     def maintain(self, force: bool = False) -> list[str]:
@@ -289,27 +297,45 @@ class Index:
         """
         from lancedb.index import Bitmap, BTree, IvfSq
 
-        done = []
-        rows, there = self.people.count_rows(), self._indices()
-        if rows >= SCALAR_ROWS or force:
-            for column in ('camera', 'source', 'time', 'score', 'id'):
-                if rows and f'{column}_idx' not in there:
-                    config = Bitmap() if column == 'camera' else BTree()
-                    self.people.create_index(column, config=config)
-                    done.append(f'index of {column}')
-        if rows > EXACT_ROWS and 'feat_idx' not in there:
-            config = IvfSq(distance_type='cosine', target_partition_size=PARTITION)
-            self.people.create_index(VECTOR, config=config)
-            done.append('index of embeddings')
-        behind = max((index.num_unindexed_rows for index in there.values()), default=0)
+        done: list[str] = []
+        rows, sources = self.count(), self.sources.count_rows()
+        missing = [
+            (self.people, VECTOR, IvfSq(distance_type='cosine', target_partition_size=PARTITION))
+            for _ in range(rows > EXACT_ROWS)
+        ]
+        if rows >= SCALAR_ROWS or (force and rows):
+            missing += [(self.people, column, BTree()) for column in _SORTED]
+            missing += [(self.people, 'camera', Bitmap())]
+        if sources >= SCALAR_ROWS:
+            missing += [(self.sources, 'source', BTree())]
+        for table, column, config in missing:
+            if f'{column}_idx' not in _indices(table):
+                if _unless_other(lambda t=table, c=column, i=config: t.create_index(c, config=i)):
+                    done.append(f'index of {table.name}.{column}')
         for table in (self.people, self.sources):
+            behind = max((i.num_unindexed_rows for i in _indices(table).values()), default=0)
             small = table.stats()['fragment_stats']['num_small_fragments']
-            late = table is self.people and behind > UNINDEXED_SHARE * rows
+            late = behind > UNINDEXED_SHARE * table.count_rows()
             if force or late or small >= SMALL_FILES:
-                table.optimize(cleanup_older_than=KEEP_VERSIONS)
-                done.append(f'{table.name} optimized')
+                if _unless_other(lambda t=table: t.optimize(cleanup_older_than=KEEP_VERSIONS)):
+                    done.append(f'{table.name} optimized')
         self.sync()
         return done
+
+
+def _indices(table: Any) -> dict[str, Any]:
+    return {index.name: index for index in table.list_indices()}
+
+
+def _unless_other(upkeep: Callable[[], None]) -> bool:
+    """Do some upkeep; False where another process did the same or changed the table meanwhile."""
+    try:
+        upkeep()
+    except RuntimeError as error:
+        if 'conflict' not in str(error).lower():
+            raise
+        return False
+    return True
 
 
 def probes(rows: int) -> int:

@@ -5,11 +5,10 @@
 
 import argparse
 import sys
-import time
 
 import lancedb  # noqa: F401 - takes a second: before the run says that it begins
 
-from mmdet_ps.gallery import Gallery, adding
+from mmdet_ps.gallery import Gallery, adding, index
 
 from .stub import StubFinder
 
@@ -27,9 +26,10 @@ def main():
     parser.add_argument('--people', type=int, default=40)
     parser.add_argument('--seconds', type=float, default=0.05)
     parser.add_argument('--limit', type=int, help='largest file that can be written, in bytes')
-    parser.add_argument('--wait', type=float, default=0.0, help='until this time')
     args = parser.parse_args()
     adding._PEOPLE, adding._SECONDS = args.people, args.seconds
+    # Upkeep in the middle of all that goes on.
+    adding._COMMITS, index.SMALL_FILES, index.SCALAR_ROWS = 4, 6, 50
     if args.limit:
         import resource
 
@@ -44,7 +44,6 @@ def main():
             say(f'kept\t{row["source"]}\t{row["last_frame"]}')
 
     gallery.index.put_sources = put_and_say
-    time.sleep(max(args.wait - time.time(), 0))
     try:
         report = gallery.add(args.source, every=0, progress=False)
     except OSError as error:

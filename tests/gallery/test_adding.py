@@ -306,8 +306,8 @@ def test_a_video_that_another_process_has_torn_is_not_called_whole(gallery, tmp_
     path = write_video(tmp_path / 'v.avi', LEVELS)
     put, calls = gallery.index.put_people, []
 
-    def tear(people, replaced):
-        put(people, replaced)
+    def tear(people, *given):
+        put(people, *given)
         calls.append(people)
         if len(calls) == 2:
             gallery.index.people.delete('frame < 5')
@@ -383,6 +383,53 @@ def test_progress_shows_pictures_people_speed_and_time_left(gallery, tmp_path, c
     said = capsys.readouterr().err
     assert '84/84' in said and f'{len(gallery)} people' in said and 'people/s' in said
     assert '<00:0' in said
+
+
+def test_another_thread_is_told_and_can_stop(gallery, tmp_path):
+    write_video(tmp_path / 'v.avi', LEVELS)
+    said, stop = [], threading.Event()
+
+    def tell(done, total, people):
+        said.append((done, total, people))
+        if done == 10:
+            stop.set()
+
+    reports = []
+    thread = threading.Thread(
+        target=lambda: reports.append(
+            gallery.add(tmp_path / 'v.avi', every=0, progress=tell, stop=stop)
+        )
+    )
+    thread.start()
+    thread.join(60)
+    assert reports[0].stopped and 10 <= reports[0].pictures < 40
+    assert [done for done, *_ in said] == list(range(1, reports[0].pictures + 1))
+    assert said[0][1] == 40 and said[-1][2] == len(gallery)
+
+
+def test_people_that_another_process_puts_in_between_are_replaced(gallery, tmp_path, monkeypatch):
+    path = write_video(tmp_path / 'v.avi', LEVELS, rate=10)
+    merge, calls = gallery.index._merge, []
+
+    def other_first(people, replaced):
+        if not calls:
+            calls.append(replaced)
+            other = Gallery(tmp_path / 'g', StubFinder())
+            other.add(path, every=0, progress=False)
+        merge(people, replaced)
+
+    monkeypatch.setattr(gallery.index, '_merge', other_first)
+    add(gallery, path, every=1)
+    assert calls == [None]
+    frames = [0, 10, 20, 30]
+    assert levels_there(gallery) == expected('v.avi', [LEVELS[n] for n in frames], frames)
+
+
+def test_a_removal_that_was_killed_is_done_again(gallery, tmp_path, monkeypatch):
+    path = write_picture(tmp_path / 'a.jpg', 3)
+    add(gallery, path)
+    gallery.index.sources.delete('true')
+    assert gallery.remove(path) == 1 and len(gallery) == 0
 
 
 def test_reading_ahead_is_bounded_and_its_threads_end(gallery, tmp_path):

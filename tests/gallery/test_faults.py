@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,11 @@ def test_kill_9_at_ten_moments_loses_nothing_that_was_kept(scenes, tmp_path):
 @pytest.mark.slow
 def test_two_indexers_at_once_and_a_reader_during_both(scenes, tmp_path):
     source, want = scenes
-    wait = time.time() + 1.5
-    runs = [start(tmp_path / 'g', source, '--delay', 0.01, '--wait', wait) for _ in range(2)]
-    time.sleep(max(wait - time.time(), 0))
-    reader, sizes, found = Gallery(tmp_path / 'g'), [], 0
+    runs = [start(tmp_path / 'g', source, '--delay', 0.01) for _ in range(2)]
+    reader, sizes, found = None, [], 0
+    while reader is None:
+        with suppress(FileNotFoundError):
+            reader = Gallery(tmp_path / 'g')
     while any(run.poll() is None for run in runs):
         hits = reader.search(people_of(3).feats[0], top=30)
         assert len({hit.id for hit in hits}) == len(hits)
