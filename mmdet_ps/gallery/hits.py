@@ -139,8 +139,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, place: slice) -> 'Hits': ...
     def __getitem__(self, place: int | slice) -> 'Hit | Hits':
         """The hit at a rank, from 0; of a slice, hits again."""
-        found = self.hits[place]
-        return Hits(found) if isinstance(place, slice) else found
+        return Hits(self.hits[place]) if isinstance(place, slice) else self.hits[place]
 
     def together(self, seconds: float) -> list[Appearance]:
         """Join hits of one video that lie at most so many seconds apart.
@@ -215,7 +214,7 @@ class Hits(Sequence[Hit]):
 
 def _moment(hit: Hit) -> float:
     """Where in its source a hit is: streams that were opened again begin at 0 again."""
-    return hit.position if hit.time is None else hit.time
+    return (hit.position or 0.0) if hit.time is None else hit.time
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:

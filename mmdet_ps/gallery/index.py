@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -145,20 +145,21 @@ class Index:
         if self.local and not create and not os.path.isdir(self.folder):
             # To connect would make the folder.
             raise self._missing()
-        db = self._lance.connect(self.folder, read_consistency_interval=CONSISTENCY)
+        self._db = self._lance.connect(self.folder, read_consistency_interval=CONSISTENCY)
         kept = {'format': FORMAT, 'dim': str(dim), 'model': str(model)}
-        made = dict(people=lambda: people_schema(dim, kept), sources=sources_schema)
-        for name, schema in made.items():
-            try:
-                table = db.open_table(name)
-            except ValueError as error:
-                if 'not found' not in str(error):
-                    raise OSError(f'{self.folder}: {" ".join(str(error).split())}') from error
-                if not create:
-                    raise self._missing() from None
-                # Of two processes that make it at once, the later one opens it.
-                table = db.create_table(name, schema=schema(), exist_ok=True)
-            setattr(self, name, table)
+        self.people = self._table('people', lambda: people_schema(dim or 0, kept), create)
+        self.sources = self._table('sources', sources_schema, create)
+
+    def _table(self, name: str, schema: Callable[[], Any], create: bool) -> Any:
+        try:
+            return self._db.open_table(name)
+        except ValueError as error:
+            if 'not found' not in str(error):
+                raise OSError(f'{self.folder}: {" ".join(str(error).split())}') from error
+            if not create:
+                raise self._missing() from None
+        # Of two processes that make it at once, the later one opens it.
+        return self._db.create_table(name, schema=schema(), exist_ok=True)
 
     def _missing(self) -> FileNotFoundError:
         return FileNotFoundError(f'{self.folder}: no gallery; tools/index.py makes one')
@@ -299,7 +300,7 @@ class Index:
 
         done: list[str] = []
         rows, sources = self.count(), self.sources.count_rows()
-        missing = [
+        missing: list[tuple[Any, str, Any]] = [
             (self.people, VECTOR, IvfSq(distance_type='cosine', target_partition_size=PARTITION))
             for _ in range(rows > EXACT_ROWS)
         ]
@@ -310,14 +311,14 @@ class Index:
             missing += [(self.sources, 'source', BTree())]
         for table, column, config in missing:
             if f'{column}_idx' not in _indices(table):
-                if _unless_other(lambda t=table, c=column, i=config: t.create_index(c, config=i)):
+                if _unless_other(partial(table.create_index, column, config=config)):
                     done.append(f'index of {table.name}.{column}')
         for table in (self.people, self.sources):
             behind = max((i.num_unindexed_rows for i in _indices(table).values()), default=0)
             small = table.stats()['fragment_stats']['num_small_fragments']
             late = behind > UNINDEXED_SHARE * table.count_rows()
             if force or late or small >= SMALL_FILES:
-                if _unless_other(lambda t=table: t.optimize(cleanup_older_than=KEEP_VERSIONS)):
+                if _unless_other(partial(table.optimize, cleanup_older_than=KEEP_VERSIONS)):
                     done.append(f'{table.name} optimized')
         self.sync()
         return done

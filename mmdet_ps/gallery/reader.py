@@ -18,7 +18,7 @@ import numpy as np
 from ..utils.pictures import PictureError
 from .pictures import read_upright
 from .sources import PICTURE, STREAM, Source
-from .video import Frame, Video, stream_frames
+from .video import Video, stream_frames
 
 
 @dataclass(frozen=True)
@@ -135,16 +135,17 @@ class Reader:
         self._thread.join()
         self._pool.shutdown(cancel_futures=True)
 
-    def _look(self, task: Task, frame: Frame, work: Callable[[], Any]) -> Iterator[Look]:
+    def _look(
+        self, task: Task, number: int, position: float | None, work: Callable[[], Any]
+    ) -> Iterator[Look]:
         """Prepare a picture as soon as there is room; of a stream now or never."""
         live = task.source.kind == STREAM
         while not self._room.acquire(timeout=None if live else 0.1, blocking=not live):
             if live or self._closed.is_set():
                 return
+        moment = number / 1000 if live else None
         alone = task.source.kind == PICTURE
-        place = None if alone else frame.position
-        moment = frame.number / 1000 if live else None
-        yield Look(task, frame.number, place, moment, self._pool.submit(work), alone)
+        yield Look(task, number, position, moment, self._pool.submit(work), alone)
 
     def _ended(self) -> bool:
         return self._stopped.is_set() or self._closed.is_set()
@@ -172,7 +173,7 @@ class Reader:
             return
         if source.kind == PICTURE:
             yield Begun(task, 1)
-            yield from self._look(task, Frame(0, 0.0, None), partial(self._picture, source))
+            yield from self._look(task, 0, None, partial(self._picture, source))
         elif source.kind == STREAM:
             yield Begun(task, None)
             yield from self._stream(task)
@@ -180,11 +181,11 @@ class Reader:
             yield from self._video(task)
 
     def _picture(self, source: Source) -> Any:
-        return self._prepare(read_upright(source.address))
+        return self._prepare(read_upright(source.name))
 
     def _video(self, task: Task) -> Iterator[Item]:
         try:
-            video = Video(task.source.address)
+            video = Video(task.source.name)
         except PictureError as error:
             yield Begun(task, 0)
             yield Ended(task, _reason(error, task.source), lost=True)
@@ -196,7 +197,8 @@ class Reader:
                 # No `Ended`: the source goes on from here another time.
                 return
             any_frame = True
-            yield from self._look(task, frame, partial(self._prepare, frame.picture))
+            work = partial(self._prepare, frame.picture)
+            yield from self._look(task, frame.number, frame.position, work)
         if any_frame:
             yield Ended(task, video.fault())
         else:
@@ -205,7 +207,8 @@ class Reader:
     def _stream(self, task: Task) -> Iterator[Item]:
         try:
             for frame in stream_frames(task.source.address, self._every, self._ended):
-                yield from self._look(task, frame, partial(self._prepare, frame.picture))
+                work = partial(self._prepare, frame.picture)
+                yield from self._look(task, frame.number, frame.position, work)
         except PictureError as error:
             yield Ended(task, str(error))
             return

@@ -24,17 +24,17 @@ _SURE = 0.98
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame of a video, or a picture.
+    """A frame of a video or stream.
 
     Attributes:
         number: Of the frame, from 0; milliseconds since 1970 in streams.
         position: Seconds into the video, by its time stamps.
-        picture: (H, W, 3) uint8, BGR; None where it is still to be read.
+        picture: (H, W, 3) uint8, BGR.
     """
 
     number: int
     position: float
-    picture: np.ndarray | None = field(repr=False)
+    picture: np.ndarray = field(repr=False)
 
 
 class Slots:

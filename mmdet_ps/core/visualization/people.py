@@ -127,19 +127,15 @@ def _label_place(draw, label, font, box, size, placed) -> tuple[float, float, fl
     width, height = right - left + font.size, font.size * 1.45
     x1, y1, _, y2 = (float(value) for value in box[:4])
     x = min(max(x1, 0), max(size[0] - width, 0))
-    choices = [y1 - height - 1, y1 + 2, y2 - height - 2, y2 + 1]
-    best = None
-    for y in choices:
-        y = min(max(y, 0), max(size[1] - height, 0))
-        place = (x, y, x + width, y + height)
-        hidden = any(
-            place[0] < b[2] and b[0] < place[2] and place[1] < b[3] and b[1] < place[3]
-            for b in placed
-        )
-        if not hidden:
-            return place
-        best = best or place
-    return best
+    tops = [y1 - height - 1, y1 + 2, y2 - height - 2, y2 + 1]
+    inside = [min(max(y, 0), max(size[1] - height, 0)) for y in tops]
+    places = [(x, y, x + width, y + height) for y in inside]
+    free = [place for place in places if not any(_overlap(place, other) for other in placed)]
+    return (free or places)[0]
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def crop_person(
@@ -213,7 +209,7 @@ def draw_cards(cards: Sequence[Card], columns: int = 5) -> np.ndarray:
         x = _GAP + (n % columns) * (card[0] + _GAP)
         y = _GAP + (n // columns) * (card[1] + _GAP)
         _draw_card(sheet, draw, one, x * _FINE, y * _FINE, (card[0] * _FINE, card[1] * _FINE))
-    return _to_bgr(sheet.resize(size, Image.LANCZOS))
+    return _to_bgr(sheet.resize(size, Image.Resampling.LANCZOS))
 
 
 def _draw_card(sheet, draw, card: Card, x: int, y: int, size: tuple[int, int]) -> None:
