@@ -339,9 +339,9 @@ class Adding:
 def _replaced(sources: Sequence[_Open]) -> str | None:
     """SQL for the people in whose place those of a commit come.
 
-    All people of a source that is whole in this commit. Of a long video, those of an earlier state
-    of its file and those of the same frames, which a run that was killed before it had written the
-    source has left. Nobody of a stream, whose frames never come again.
+    All people of a source that is whole in this commit. Of a long video, those of the frames of this
+    commit: of an earlier state of the file, or of a run that was killed before it had written the
+    source. Nobody of a stream, whose frames never come again.
     """
     at_once, parts = [], []
     for source in sources:
@@ -352,11 +352,10 @@ def _replaced(sources: Sequence[_Open]) -> str | None:
             at_once.append(name)
             continue
         frames = f'frame > {source.first}'
+        # Frames beyond may be of another process that has come farther with the same file.
         if not source.ended:
             frames += f' AND frame <= {source.last}'
-        parts.append(
-            f'source = {quoted(name)} AND (stamp <> {quoted(source.task.stamp)} OR {frames})'
-        )
+        parts.append(f'source = {quoted(name)} AND {frames}')
     if at_once:
         parts.append(any_of('source', at_once))
     return ' OR '.join(f'({part})' for part in parts) or None

@@ -425,6 +425,19 @@ def test_people_that_another_process_puts_in_between_are_replaced(gallery, tmp_p
     assert levels_there(gallery) == expected('v.avi', [LEVELS[n] for n in frames], frames)
 
 
+def test_a_process_that_is_behind_takes_nothing_from_one_that_is_ahead(
+    gallery, tmp_path, monkeypatch
+):
+    path = write_video(tmp_path / 'v.avi', LEVELS)
+    add(gallery, path, every=0)
+    monkeypatch.setattr(adding, '_PEOPLE', 10)
+    monkeypatch.setattr(gallery.index, 'source_rows', lambda *given: [])
+    monkeypatch.setattr(gallery.index, 'put_sources', None)
+    with pytest.raises(TypeError):
+        add(gallery, path, every=0)
+    assert levels_there(gallery) == expected('v.avi', LEVELS)
+
+
 def test_a_removal_that_was_killed_is_done_again(gallery, tmp_path, monkeypatch):
     path = write_picture(tmp_path / 'a.jpg', 3)
     add(gallery, path)

@@ -101,6 +101,28 @@ def test_min_similarity_lets_equals_in(gallery):
     ]
 
 
+def test_the_query_is_compared_as_it_was_given(gallery):
+    """Not rounded to float16, as LanceDB does it: at the last place that changes what is found."""
+    columns, feats = fill(gallery, 3000)
+    norms = np.linalg.norm(feats, axis=1)
+    everybody, changed = [True] * 3000, 0
+    for seed in range(1500):
+        query = np.random.default_rng(seed).normal(size=DIM)
+        sims = feats @ query / norms / np.linalg.norm(query)
+        rounded = feats @ query.astype(np.float16).astype(float)
+        best = np.argsort(-sims)[:50]
+        if seed < 10:
+            bound = sims[best[9]] - 1e-7
+            assert len(gallery.search(query, 50, min_similarity=bound)) == 10
+        if set(best) != set(np.argsort(-rounded / norms)[:50]):
+            changed += 1
+            found = gallery.search(query, 50)
+            assert [hit.id for hit in found] == brute_force(columns, feats, query, everybody, 50)[0]
+        if changed == 5:
+            return
+    raise AssertionError('rounding has changed nothing: these queries test nothing')
+
+
 @pytest.mark.parametrize(
     ('given', 'why'),
     [

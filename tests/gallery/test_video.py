@@ -104,6 +104,12 @@ def test_the_frame_at_a_time_is_read_again(tmp_path, coding):
         read_frame(path, 99.0)
 
 
+def test_frames_at_the_borders_of_intervals_are_not_missed():
+    slots = Slots(0.1)
+    assert all(slots.takes(n / 10) for n in range(1000))
+    assert not slots.takes(99.95)
+
+
 def test_slots_of_zero_seconds_take_everything():
     assert all(Slots(0).takes(t) for t in (0, 0, 0.1))
 
