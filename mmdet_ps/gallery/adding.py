@@ -339,8 +339,8 @@ class Adding:
 def _replaced(sources: Sequence[_Open]) -> str | None:
     """SQL for the people in whose place those of a commit come.
 
-    All people of a source that is whole in this commit. Of a long video, those of the frames of this
-    commit: of an earlier state of the file, or of a run that was killed before it had written the
+    All people of a source that is whole in this commit. Of a long video, those of this commit's
+    frames: of an earlier state of the file, or of a run that was killed before it had written the
     source. Nobody of a stream, whose frames never come again.
     """
     at_once, parts = [], []
