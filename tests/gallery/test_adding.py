@@ -23,6 +23,8 @@ from .stub import (
     write_video,
 )
 
+pytest.importorskip('lancedb')
+
 LEVELS = [1 + n % 13 for n in range(40)]
 
 

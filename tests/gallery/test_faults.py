@@ -15,6 +15,8 @@ from mmdet_ps.gallery import Gallery
 
 from .stub import StubFinder, expected, levels_there, people_of, rows, write_picture, write_video
 
+pytest.importorskip('lancedb')
+
 ROOT = Path(__file__).parents[2]
 PICTURES = [1 + n % 14 for n in range(40)]
 FILMS = {'x.avi': [1 + n % 13 for n in range(60)], 'y.avi': [2 + n % 11 for n in range(60)]}

@@ -13,6 +13,8 @@ from mmdet_ps.gallery.schema import people_table
 
 from .stub import DIM, StubFinder, people_of, write_picture
 
+pytest.importorskip('lancedb')
+
 
 def fill(gallery, count, seed=0, first=0):
     """Random people of 5 cameras and 7 videos, one of them without camera, pictures without time.
