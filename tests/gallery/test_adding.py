@@ -387,6 +387,14 @@ def test_progress_shows_pictures_people_speed_and_time_left(gallery, tmp_path, c
     assert '<00:0' in said
 
 
+def test_frames_of_videos_that_are_not_open_yet_are_guessed_by_size(gallery, tmp_path):
+    for name in ('v.avi', 'w.avi', 'x.avi'):
+        write_video(tmp_path / 's' / name, LEVELS)
+    said = []
+    gallery.add(tmp_path / 's', every=0, progress=lambda *told: said.append(told))
+    assert {total for _, total, _ in said} == {120} and said[-1][0] == 120
+
+
 def test_another_thread_is_told_and_can_stop(gallery, tmp_path):
     write_video(tmp_path / 'v.avi', LEVELS)
     said, stop = [], threading.Event()

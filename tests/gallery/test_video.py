@@ -104,6 +104,16 @@ def test_the_frame_at_a_time_is_read_again(tmp_path, coding):
         read_frame(path, 99.0)
 
 
+def test_a_seek_that_goes_too_far_is_made_good(tmp_path, monkeypatch):
+    path = write_video(tmp_path / 'a.avi', [1 + n % 13 for n in range(100)])
+
+    def too_far(video, position):
+        video._capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * (position + 1))
+
+    monkeypatch.setattr(Video, 'seek', too_far)
+    assert level(read_frame(path, 1.6)) == 1 + 40 % 13
+
+
 def test_frames_at_the_borders_of_intervals_are_not_missed():
     slots = Slots(0.1)
     assert all(slots.takes(n / 10) for n in range(1000))
