@@ -3,7 +3,7 @@
 import argparse
 
 from mmdet_ps.core.search_arguments import add_search_options, read_search_options
-from mmdet_ps.utils.cli import add_cfg_options, run_tool
+from mmdet_ps.utils.cli import add_cfg_options, progress, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,6 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--csv', metavar='FILE', help='write the numbers as a table')
     parser.add_argument(
         '--save-ranking', metavar='FILE.npz', help='write AP, ranks and top-10 boxes of each query'
+    )
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='draw the people found in each picture into this folder'
     )
     parser.add_argument(
         '--use-gt-boxes',
@@ -37,6 +40,22 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def draw_pictures(dataset, results, folder: str, score_thr: float) -> None:
+    """Draw who was found in each picture of a test set, from ``score_thr`` on."""
+    from pathlib import Path
+
+    from mmdet_ps.core.visualization.people import draw_detections, save_picture
+    from mmdet_ps.utils.pictures import decode_picture
+
+    for info, result in zip(progress('drawing', dataset.data_infos), results, strict=True):
+        path = Path(dataset.img_prefix or '', info['filename'])
+        found = result['bboxes'][result['bboxes'][:, 4] >= score_thr]
+        # No part of a name leads out of the folder.
+        inside = [part for part in Path(info['filename']).parts if part not in ('/', '..')]
+        picture = decode_picture(path.read_bytes(), str(path))
+        save_picture(Path(folder, *inside), draw_detections(picture, found))
+
+
 def main() -> None:
     """Test as the command line says."""
     args = parse_args()
@@ -46,11 +65,12 @@ def main() -> None:
     from mmdet_ps.utils.io import check_writable
 
     check_out(args.out)
-    check_writable(args.out, args.json, args.csv, args.save_ranking)
+    shown = args.show_dir and f'{args.show_dir}/picture.jpg'
+    check_writable(args.out, args.json, args.csv, args.save_ranking, shown)
     cfg = load_config(args.config, args.cfg_options)
     options, gallery_sizes = read_search_options(args, cfg.get('evaluation'))
     if args.results:
-        dataset = build_test_set(cfg, check_pictures=False)
+        dataset = build_test_set(cfg, check_pictures=args.show_dir is not None)
         results = load_results(args.results, trust=args.trust)
     else:
         distributed = init_processes(args.launcher, cfg)
@@ -72,6 +92,8 @@ def main() -> None:
         write_json(report, args.json)
     if args.csv:
         write_csv(report, args.csv)
+    if args.show_dir:
+        draw_pictures(dataset, results, args.show_dir, options.score_thr)
 
 
 if __name__ == '__main__':

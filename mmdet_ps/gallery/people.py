@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..core.visualization.people import draw_people, save_picture
+from ..core.visualization.people import draw_detections, save_picture
 from .pictures import as_picture
 
 
@@ -55,8 +55,8 @@ class People:
         """
         if self.picture is None:
             raise ValueError('these people were found in a picture that was not kept')
-        labels = [f'{n}  {score:.2f}' for n, score in enumerate(self.scores)]
-        drawn = draw_people(as_picture(self.picture), self.boxes, labels)
+        bboxes = np.concatenate([self.boxes, self.scores[:, None]], axis=1)
+        drawn = draw_detections(as_picture(self.picture), bboxes)
         if path is not None:
             save_picture(path, drawn)
         return drawn

@@ -6,10 +6,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
-from mmdet_ps.core.results_io import load_results
+from mmdet_ps.core.results_io import load_results, save_results
+from mmdet_ps.core.visualization.people import draw_detections, save_picture
 from mmdet_ps.utils.cli import STOPPED_EARLY
 
 from ..apis import test_train_resume  # noqa: F401  registers TermAt
@@ -108,6 +111,23 @@ def test_saved_results_evaluate_to_the_same_numbers(trained, tmp_path, capsys):
     results = load_results(out)
     assert [result['img_name'] for result in results] == [f'{i}.jpg' for i in range(10)]
     assert set(results[0]) == {'bboxes', 'feats', 'img_name'}
+
+
+def test_people_are_drawn_into_a_folder(trained, tmp_path, capsys):
+    boxes = np.array([[5, 5, 40, 60, 0.9], [50, 5, 80, 60, 0.21], [1, 1, 9, 9, 0.19]], np.float32)
+    result = dict(bboxes=boxes, feats=dict(alignps=np.ones((3, 4), np.float32)))
+    names = [f'{i}.jpg' for i in range(10)]
+    save_results(tmp_path / 'a.npz', [dict(result, img_name=name) for name in names])
+    common = ('--results', tmp_path / 'a.npz', '--score-thr', 0.2, *options(trained / 'data'))
+    call('test_ps.py', CONFIG, *common, '--show-dir', tmp_path / 'shown')
+    assert sorted(path.name for path in (tmp_path / 'shown').iterdir()) == names
+    for name in (names[0], names[7]):
+        scene = cv2.imread(str(trained / 'data/pics' / name))
+        save_picture(tmp_path / 'wanted.jpg', draw_detections(scene, boxes[:2]))
+        assert (tmp_path / 'shown' / name).read_bytes() == (tmp_path / 'wanted.jpg').read_bytes()
+    (tmp_path / 'file').touch()
+    line = refused(capsys, 'test_ps.py', CONFIG, *common, '--show-dir', tmp_path / 'file')
+    assert str(tmp_path / 'file') in line
 
 
 def test_saved_results_need_no_pictures(trained, data, tmp_path, capsys):

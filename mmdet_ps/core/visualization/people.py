@@ -121,6 +121,19 @@ def draw_people(picture: np.ndarray, boxes: np.ndarray, labels: Sequence[str] = 
     return _to_bgr(image)
 
 
+def draw_detections(picture: np.ndarray, bboxes: np.ndarray) -> np.ndarray:
+    """Draw detections, each with its number from 0 and its score.
+
+    Args:
+        picture: The scene.
+        bboxes: (n, 5), x1 y1 x2 y2 score.
+
+    Returns:
+        The picture with them.
+    """
+    return draw_people(picture, bboxes, [f'{n}  {box[4]:.2f}' for n, box in enumerate(bboxes)])
+
+
 def _label_place(draw, label, font, box, size, placed) -> tuple[float, float, float, float]:
     """Above the box, else inside or below it: the first place that is in the picture and free."""
     left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
