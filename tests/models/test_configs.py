@@ -8,6 +8,8 @@ from mmdet.utils import compat_cfg, replace_cfg_vals, update_data_root
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 NAE = ['baselines/nae_r50_cuhk', 'baselines/nae_r50_prw', 'synthetic/nae_tiny']
+NAE += ['baselines/nae_plus_r50_cuhk', 'baselines/nae_plus_r50_prw', 'synthetic/nae_plus_tiny']
+SEQNET = ['baselines/seqnet_r50_cuhk', 'baselines/seqnet_cbgm_r50_prw', 'synthetic/seqnet_tiny']
 OIM = ['baselines/oim_r50_cuhk', 'baselines/oim_r50_prw', 'synthetic/oim_tiny']
 ROI_ALIGNPS = ['roi_alignps/roi_alignps_r50_cuhk', 'released/roi_alignps_r50_prw']
 ROI_ALIGNPS += ['synthetic/roi_alignps_tiny']
@@ -17,7 +19,7 @@ def load(name):
     return Config.fromfile(str(CONFIGS / f'{name}.py'), import_custom_modules=False)
 
 
-@pytest.mark.parametrize('name', NAE + OIM + ROI_ALIGNPS)
+@pytest.mark.parametrize('name', NAE + OIM + SEQNET + ROI_ALIGNPS)
 def test_override_of_a_leaf_reaches_the_branch(name, tmp_path):
     """Of each part, beside what it leaves alone."""
     leaf = tmp_path / 'leaf.py'
@@ -39,13 +41,13 @@ def test_override_of_a_leaf_reaches_the_branch(name, tmp_path):
     assert ours == theirs
 
 
-@pytest.mark.parametrize('name', NAE + OIM + ROI_ALIGNPS)
+@pytest.mark.parametrize('name', NAE + OIM + SEQNET + ROI_ALIGNPS)
 def test_nothing_of_the_model_stands_outside_it(name):
     assert not {key for key in load(name)._cfg_dict if 'branch' in key or 'head' in key}
     assert not {'train_cfg', 'test_cfg'} & set(load(name)._cfg_dict)
 
 
-@pytest.mark.parametrize('name', NAE + OIM + ROI_ALIGNPS)
+@pytest.mark.parametrize('name', NAE + OIM + SEQNET + ROI_ALIGNPS)
 def test_mmdets_tools_read_the_same(name, tmp_path, monkeypatch):
     """From any folder, through their steps, and again from the copy that they keep."""
     monkeypatch.chdir(tmp_path)
@@ -65,13 +67,43 @@ def test_nae_is_tested_as_published(name):
     assert cfg.model.test_cfg.rcnn.nms.iou_threshold == 0.4
 
 
-@pytest.mark.parametrize('name', NAE[:2])
-def test_nae_is_trained_as_published(name):
+@pytest.mark.parametrize('name', [name for name in NAE + SEQNET if 'r50' in name])
+def test_two_stage_models_are_trained_as_published(name):
     cfg = load(name)
+    assert (cfg.optimizer.lr, cfg.optimizer.weight_decay) == (0.003, 0.0005)
+    assert 'paramwise_cfg' not in cfg.optimizer
     assert cfg.optimizer_config.grad_clip.max_norm == 10
-    assert not cfg.optimizer.paramwise_cfg
-    assert cfg.lr_config.warmup_ratio == 1 / 200
+    warmup = cfg.lr_config
+    assert (warmup.warmup_ratio, warmup.warmup_iters, warmup.warmup_by_epoch) == (1e-3, 1, True)
+    assert warmup.step == [16]
+    epochs = 22 if 'nae' in name else dict(cuhk=20, prw=18)[name.rsplit('_', 1)[1]]
+    assert cfg.runner.max_epochs == epochs
+    assert cfg.data.samples_per_gpu == cfg.auto_scale_lr.base_batch_size == 5
+    resize = cfg.data.train.pipeline[2]
+    assert resize == dict(type='Resize', img_scale=(1500, 900), keep_ratio=True)
     assert cfg.model.train_cfg.rpn.allowed_border == 0
+
+
+@pytest.mark.parametrize('name', SEQNET)
+def test_seqnet_weighs_and_tests_as_published(name):
+    cfg = load(name)
+    head, rcnn = cfg.model.roi_head, cfg.model.test_cfg.rcnn
+    assert head.first.bbox_head.loss_reid is None
+    assert head.first.shared_head == head.shared_head
+    if 'r50' in name:
+        assert head.first.bbox_head.loss_bbox.loss_weight == 10
+    assert head.bbox_head.loss_bbox.loss_weight == 1
+    assert cfg.model.train_cfg.rcnn.assigner.neg_iou_thr == 0.5
+    assert (rcnn.first.score_thr, rcnn.first.nms.iou_threshold) == (0.5, 0.4)
+    assert (rcnn.first.max_per_img, rcnn.nms.iou_threshold) == (300, 0.5)
+    assert cfg.evaluation.class_weighted is True
+    if 'cbgm' in name:
+        assert cfg.evaluation.cbgm == dict(k1=30, k2=4)
+
+
+@pytest.mark.parametrize('name', NAE[:2])
+def test_projections_start_as_published(name):
+    cfg = load(name)
     assert cfg.model.roi_head.bbox_head.get('projector_std', 0.01) == 0.01
 
 

@@ -18,13 +18,14 @@ class SearchBBoxHead(BBoxHead):
     (R, D).
 
     Args:
-        loss_reid: Config of the loss on unit embeddings, `TOIMLoss`.
+        loss_reid: Config of the loss on unit embeddings, `TOIMLoss`; None for a head that only
+            detects, whose embeddings have no channel.
         **kwargs: Arguments of mmdet's ``BBoxHead``.
     """
 
-    def __init__(self, loss_reid: dict, **kwargs: object) -> None:
+    def __init__(self, loss_reid: dict | None, **kwargs: object) -> None:
         super().__init__(roi_feat_size=1, num_classes=1, **kwargs)
-        self.loss_reid = build_loss(loss_reid)
+        self.loss_reid = None if loss_reid is None else build_loss(loss_reid)
 
     def loss(self, *args: object, **kwargs: object) -> dict[str, Tensor]:
         """Compute the detection losses as mmdet's ``BBoxHead``, without its accuracy.
@@ -36,10 +37,15 @@ class SearchBBoxHead(BBoxHead):
         losses = super().loss(*args, **kwargs)
         return dict(loss_cls=losses['loss_cls'], loss_bbox=losses['loss_bbox'])
 
+    def scores(self, cls_score: Tensor) -> Tensor:
+        """Turn class scores (R, C) into how sure a RoI is to be a person, (R,), 0 to 1."""
+        by_class = cls_score.sigmoid() if self.loss_cls.use_sigmoid else cls_score.softmax(dim=1)
+        return by_class[:, 0]
+
     def get_bboxes(
         self,
         rois: Tensor,
-        cls_score: Tensor,
+        scores: Tensor,
         deltas: Tensor,
         embeddings: Tensor,
         img_shape: tuple[int, ...],
@@ -49,7 +55,7 @@ class SearchBBoxHead(BBoxHead):
 
         Args:
             rois: (R, 5), image index and xyxy.
-            cls_score: (R, C).
+            scores: (R,), of `scores` or another head's.
             deltas: (R, 4).
             embeddings: (R, D), unit length.
             img_shape: Height and width that boxes are clipped to.
@@ -60,5 +66,4 @@ class SearchBBoxHead(BBoxHead):
             (n, D).
         """
         boxes = self.bbox_coder.decode(rois[:, 1:], deltas, max_shape=img_shape)
-        by_class = cls_score.sigmoid() if self.loss_cls.use_sigmoid else cls_score.softmax(dim=1)
-        return nms_people(boxes, by_class[:, 0], embeddings, cfg)
+        return nms_people(boxes, scores, embeddings, cfg)

@@ -3,6 +3,8 @@
 Shapes: N images, R RoIs of the batch, D embedding size.
 """
 
+from typing import NamedTuple
+
 import torch
 from mmdet.core import bbox2roi
 from mmdet.models import HEADS
@@ -10,6 +12,22 @@ from mmdet.models.roi_heads import StandardRoIHead
 from torch import Tensor
 
 from mmdet_ps.models.losses.toim_loss import People
+
+
+class Stage(NamedTuple):
+    """What a stage of training gives.
+
+    Attributes:
+        losses: Of detection, by name.
+        boxes: N tensors (R_i, 4), the sampled RoIs.
+        deltas: (R, 4), what the head predicts for them, or for the one that stands in for none.
+        people: Unit embeddings (M, D) and pids (M,) of the positive RoIs.
+    """
+
+    losses: dict[str, Tensor]
+    boxes: list[Tensor]
+    deltas: Tensor
+    people: tuple[Tensor, Tensor]
 
 
 @HEADS.register_module()
@@ -61,13 +79,28 @@ class SearchRoIHead(StandardRoIHead):
         Returns:
             Losses by name; the people at the positive RoIs.
         """
+        stage = self._train_stage(x, proposal_list, gt_bboxes, gt_labels, gt_bboxes_ignore, gt_pids)
+        reid_losses, people = self.bbox_head.loss_reid.losses_and_people(*stage.people)
+        return stage.losses | reid_losses, people
+
+    def _train_stage(
+        self,
+        x: tuple[Tensor, ...],
+        proposal_list: list[Tensor],
+        gt_bboxes: list[Tensor],
+        gt_labels: list[Tensor],
+        gt_bboxes_ignore: list[Tensor] | None,
+        gt_pids: list[Tensor],
+    ) -> Stage:
+        """Sample RoIs, describe them and compute the detection losses."""
         samples = []
         for image, proposals in enumerate(proposal_list):
             ignored = None if gt_bboxes_ignore is None else gt_bboxes_ignore[image]
             boxes, labels = gt_bboxes[image], gt_labels[image]
             assigned = self.bbox_assigner.assign(proposals[:, :4], boxes, ignored, labels)
             samples.append(self.bbox_sampler.sample(assigned, proposals[:, :4], boxes, labels))
-        rois = bbox2roi([sample.bboxes for sample in samples])
+        sampled = [sample.bboxes for sample in samples]
+        rois = bbox2roi(sampled)
         targets = self.bbox_head.get_targets(samples, gt_bboxes, gt_labels, self.train_cfg)
         if len(rois) == 0:
             rois, targets = self._placeholder(x[0], *targets)
@@ -77,10 +110,8 @@ class SearchRoIHead(StandardRoIHead):
         pids = [
             pids[sample.pos_assigned_gt_inds] for pids, sample in zip(gt_pids, samples, strict=True)
         ]
-        reid_losses, people = self.bbox_head.loss_reid.losses_and_people(
-            outs['embeddings'][targets[0] == 0], torch.cat(pids)
-        )
-        return losses | reid_losses, people
+        people = outs['embeddings'][targets[0] == 0], torch.cat(pids)
+        return Stage(losses, sampled, outs['bbox_pred'], people)
 
     def _placeholder(self, c4: Tensor, *targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Stand in for a batch without RoIs: one of the whole picture, of weight 0.
@@ -132,12 +163,25 @@ class SearchRoIHead(StandardRoIHead):
             An image: (n, 5) xyxy and score in pixels of the resized image, best first, and their
             embeddings (n, D), L2-normalised.
         """
-        rois = bbox2roi(proposal_list)
+        return self._detect(x, proposal_list, None, img_metas, self.test_cfg)
+
+    def _detect(
+        self,
+        x: tuple[Tensor, ...],
+        boxes: list[Tensor],
+        scores: Tensor | None,
+        img_metas: list[dict],
+        cfg: dict,
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Find people among boxes, N tensors (n_i, 4 or more), with other scores where given."""
+        rois = bbox2roi(boxes)
         outs = self._bbox_forward(x, rois)
-        sizes = [len(proposals) for proposals in proposal_list]
-        parts = [rois, *(outs[key] for key in ('cls_score', 'bbox_pred', 'embeddings'))]
+        if scores is None:
+            scores = self.bbox_head.scores(outs['cls_score'])
+        sizes = [len(image_boxes) for image_boxes in boxes]
+        parts = (rois, scores, outs['bbox_pred'], outs['embeddings'])
         by_image = zip(*(part.split(sizes) for part in parts), strict=True)
         return [
-            self.bbox_head.get_bboxes(*image_parts, meta['img_shape'], self.test_cfg)
+            self.bbox_head.get_bboxes(*image_parts, meta['img_shape'], cfg)
             for image_parts, meta in zip(by_image, img_metas, strict=True)
         ]

@@ -7,7 +7,7 @@ from .tiny_models import find, tiny_batch, tiny_model
 NAMES = ['loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_oim']
 
 
-@pytest.fixture(params=['nae', 'oim'])
+@pytest.fixture(params=['nae', 'nae_plus', 'oim', 'seqnet'])
 def model(request):
     return tiny_model(request.param)
 
@@ -15,7 +15,8 @@ def model(request):
 @pytest.mark.parametrize('pids', [((3, -1), (5, 3)), ((-1,), (-1,)), ((3,), ()), ((), ())], ids=str)
 def test_losses_and_gradients(model, pids):
     losses = model.train()(**tiny_batch(pids))
-    assert list(losses) == NAMES
+    first = ['first_loss_cls', 'first_loss_bbox'] if hasattr(model.roi_head, 'first') else []
+    assert list(losses) == NAMES[:2] + first + NAMES[2:]
     loss, _ = model._parse_losses(losses)
     assert loss.isfinite()
     loss.backward()

@@ -28,6 +28,14 @@ _BRANCH = {
     'train_cfg.rcnn.sampler.num': 8,
 }
 _NAE = {'roi_head.bbox_head.c4_channels': 32}
+_SEQNET = {
+    'roi_head.first.shared_head.base_channels': 8,
+    'roi_head.first.bbox_roi_extractor.out_channels': 32,
+    'roi_head.first.bbox_head.in_channels': 64,
+    # Untrained, a head is about half sure of anything.
+    'test_cfg.rcnn.first.score_thr': 0.05,
+    'test_cfg.rcnn.score_thr': 0.05,
+}
 _ALIGNPS = {
     'neck.in_channels': [16, 32, 64],
     'neck.out_channels': 16,
@@ -41,9 +49,11 @@ _ALIGNPS = {
 
 
 def tiny_model(name, seed=0, **options):
-    """Build 'nae', 'oim' or 'roi_alignps' with random weights; options are keys of the model."""
+    """Build NAME of configs/synthetic/NAME_tiny.py with random weights, options over its keys."""
     cfg = Config.fromfile(str(CONFIGS / f'synthetic/{name}_tiny.py'))
     shrunk = _BRANCH | (_NAE if name != 'oim' else {})
+    if name == 'seqnet':
+        shrunk |= _SEQNET
     if name == 'roi_alignps':
         shrunk |= _ALIGNPS | dict(mutual=[MI])
     cfg.merge_from_dict({f'model.{key}': value for key, value in shrunk.items()})

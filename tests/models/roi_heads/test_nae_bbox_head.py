@@ -91,7 +91,7 @@ def test_detections_keep_their_embeddings():
     logits = torch.tensor([0.0, 2.0, 1.0, -9.0])
     embeddings = F.normalize(torch.randn(4, 4))
     dets, feats = head.get_bboxes(
-        rois, logits[:, None], torch.zeros(4, 4), embeddings, (64, 96, 3), CFG
+        rois, logits.sigmoid(), torch.zeros(4, 4), embeddings, (64, 96, 3), CFG
     )
     # The first is suppressed by the second, the last is below the threshold.
     expected = torch.cat((rois[[1, 2], 1:], logits[[1, 2], None].sigmoid()), dim=1)

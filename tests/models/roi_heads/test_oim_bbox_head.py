@@ -51,7 +51,9 @@ def test_scores_are_those_of_softmax_and_people_keep_their_embeddings():
     rois = torch.tensor([[0.0, 0, 0, 10, 20], [0, 1, 0, 11, 20], [0, 50, 10, 70, 60]])
     scores = torch.tensor([[0.5, 0.0], [2.0, 0.0], [1.0, 2.0]])
     embeddings = F.normalize(torch.randn(3, 4))
-    dets, feats = head.get_bboxes(rois, scores, torch.zeros(3, 4), embeddings, (64, 96, 3), CFG)
+    dets, feats = head.get_bboxes(
+        rois, head.scores(scores), torch.zeros(3, 4), embeddings, (64, 96, 3), CFG
+    )
     expected = [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(1))]
     torch.testing.assert_close(dets[:, 4], torch.tensor(expected))
     torch.testing.assert_close(dets[:, :4], rois[[1, 2], 1:])
