@@ -106,6 +106,7 @@ def test_every_parameter_learns_from_finite_losses(head, c4, boxes, pids):
 def test_a_test_keeps_the_first_heads_people_and_scores(head, c4):
     """Plain form: threshold and suppression of the first, boxes and features of the second."""
     head.eval()
+    assert head.first.test_cfg.nms.iou_threshold == 0.4
     head.first.test_cfg.score_thr = 0.05
     head.test_cfg.score_thr = 0.05
     torch.manual_seed(3)
