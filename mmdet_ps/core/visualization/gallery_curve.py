@@ -1,4 +1,4 @@
-"""Curves of mAP and top-1 over the gallery size."""
+"""Curves of mAP and top-1 over the gallery size (arXiv 2109.00211, Fig. 11)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..report_file import SearchRow, read_report
@@ -15,6 +16,13 @@ FULL = 'all'
 _MARKERS = 'osD^vPX*'
 
 Rows = Mapping[str, SearchRow]
+
+# What the paper states in numbers: percent on CUHK-SYSU, with a gallery of 100 pictures.
+PAPER_GALLERY = 'G100'
+PAPER = {
+    'AlignPS, paper, CUHK-SYSU': dict(mAP=93.1, top1=93.4),
+    'ROI-AlignPS, paper, CUHK-SYSU': dict(mAP=95.4, top1=96.0),
+}
 
 
 def read_curve(
@@ -45,23 +53,25 @@ def read_curve(
     return rows
 
 
-def _places(runs: Mapping[str, Rows]) -> dict[str, int]:
+def _places(names: set[str]) -> dict[str, int]:
     """Where each gallery stands on the axis: its size, and ``all`` one step beyond the largest."""
-    names = {name for rows in runs.values() for name in rows}
     sizes = {name: int(name[1:]) for name in names if name != FULL}
     if FULL in names:
         sizes[FULL] = max(sizes.values()) * 2
     return dict(sorted(sizes.items(), key=lambda item: item[1]))
 
 
-def draw_curves(runs: Mapping[str, Rows], title: str | None = None) -> Figure:
+def draw_curves(runs: Mapping[str, Rows], title: str | None = None, paper: bool = False) -> Figure:
     """Draw one panel a metric with one line a run.
 
     Args:
         runs: rows by gallery, by the name of the run; see ``read_curve``.
         title: written above.
+        paper: whether what the paper states is drawn, too: a ring at its gallery size, with a
+            dotted line to the axis.
     """
-    places = _places(runs)
+    names = {name for rows in runs.values() for name in rows}
+    places = _places(names | ({PAPER_GALLERY} if paper else set()))
     figure = Figure(figsize=(9, 3.8), layout='constrained')
     for axis, (key, name) in zip(figure.subplots(1, len(METRICS)), METRICS.items(), strict=True):
         for i, (label, rows) in enumerate(runs.items()):
@@ -74,6 +84,8 @@ def draw_curves(runs: Mapping[str, Rows], title: str | None = None) -> Figure:
                 label=label,
             )
         axis.set_xscale('log')
+        if paper:
+            _draw_paper(axis, key, places[PAPER_GALLERY], len(runs))
         axis.set_xticks(list(places.values()), [gallery.lstrip('G') for gallery in places])
         axis.minorticks_off()
         axis.set_xlabel('gallery size (images)')
@@ -83,3 +95,21 @@ def draw_curves(runs: Mapping[str, Rows], title: str | None = None) -> Figure:
     if title:
         figure.suptitle(title)
     return figure
+
+
+def _draw_paper(axis: Axes, key: str, place: int, used: int) -> None:
+    """Rings at what the paper states, in the colours after those of the runs."""
+    start = axis.get_xlim()[0]
+    for i, (label, numbers) in enumerate(PAPER.items()):
+        axis.plot(
+            [start, place],
+            [numbers[key]] * 2,
+            color=f'C{used + i}',
+            linestyle=':',
+            marker='o',
+            markevery=[1],
+            markersize=7,
+            markerfacecolor='none',
+            label=label,
+        )
+    axis.set_xlim(left=start)
