@@ -1,7 +1,6 @@
 """The analysis tools on a small drawn release, with results as a model would have saved them."""
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -15,76 +14,9 @@ from mmdet_ps.core.evaluation import SearchOptions, load_rankings
 from mmdet_ps.core.results_io import load_results, save_results
 from mmdet_ps.core.visualization.rankings import QUERY, RIGHT, WRONG
 from mmdet_ps.core.visualization.sheet import crop
-from mmdet_ps.datasets.synthetic import Settings, make_dataset
 from mmdet_ps.reproduce import yardsticks
 
-ROOT = Path(__file__).parents[2]
-CONFIG = str(ROOT / 'configs' / 'synthetic' / 'alignps_tiny.py')
-
-
-def run(tool, *arguments):
-    argv = sys.argv
-    sys.argv = [tool, *map(str, arguments)]
-    try:
-        runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
-    finally:
-        sys.argv = argv
-
-
-def refused(capsys, tool, *arguments):
-    """The one line in which a tool refuses its input."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        run(tool, *arguments)
-    assert stop.value.code == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
-    assert len(lines) == 1
-    return lines[0]
-
-
-@pytest.fixture(scope='module')
-def searched(tmp_path_factory):
-    """Options of the test set and a results file: true boxes, features by identity and noise."""
-    folder = tmp_path_factory.mktemp('search')
-    root = folder / 'data'
-    make_dataset(Settings('cuhk_sysu', 30, 51, 40, 160, 96, seed=5), root, workers=2)
-    run('dataset_converters/cuhk_sysu.py', root)
-    options = [f'data.test.data_root={root}', 'data.workers_per_gpu=0']
-    dataset = build_test_set(
-        load_config(CONFIG, dict(option.split('=', 1) for option in options[:1]))
-    )
-    rng = np.random.default_rng(0)
-    # 16 directions for more people than that: some are mixed up.
-    codes = rng.normal(size=(dataset.num_pids + 1, 16))
-
-    def described(pids, noise):
-        return (codes[pids] + noise * rng.normal(size=(len(pids), 16))).astype(np.float32)
-
-    results, asked = [], dataset.queries_of
-    for i, info in enumerate(dataset.data_infos):
-        ann = dataset.get_ann_info(i)
-        queries = asked(i)
-        # A query box is that of a person of the picture.
-        whose = [int(np.abs(ann['bboxes'] - box).sum(1).argmin()) for box in queries]
-        scores = rng.uniform(0.25, 1, len(ann['pids']))
-        results.append(
-            dict(
-                bboxes=np.column_stack([ann['bboxes'], scores]).astype(np.float32),
-                feats={'alignps': described(ann['pids'], 0.9)},
-                img_name=info['filename'],
-                query_boxes=queries,
-                query_feats={'alignps': described(ann['pids'][whose], 0.2)},
-            )
-        )
-    file = folder / 'results.npz'
-    save_results(file, results)
-    # The same with a feature before it that says nothing.
-    for result in results:
-        for boxes, key in (('bboxes', 'feats'), ('query_boxes', 'query_feats')):
-            noise = rng.normal(size=(len(result[boxes]), 4)).astype(np.float32)
-            result[key] = {'noise': noise, **result[key]}
-    save_results(folder / 'two.npz', results)
-    return options, file
+from .search_tools import CONFIG, ROOT, refused, run
 
 
 def test_yardsticks_stand_beside_the_model(searched, tmp_path, capsys):

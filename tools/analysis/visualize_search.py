@@ -51,35 +51,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def parse_queries(text: str) -> int | list[int]:
-    """'6' to 6, '3,17' to [3, 17], '3,' to [3]."""
-    parts = [part.strip() for part in text.split(',')]
-    numbers = [part for part in parts if part]
-    if not numbers or not all(part.isdecimal() for part in numbers):
-        raise ValueError(f'--queries {text}: give a number, or indices as 3,17,40')
-    return int(parts[0]) if len(parts) == 1 else [int(part) for part in numbers]
-
-
-def choose_ranking(rankings: list, feature: str | None, protocol: str | None):
-    """The ranking of a feature and protocol; by default the last feature of the first protocol.
-
-    Raises:
-        KeyError: where there is none, naming those that there are.
-    """
-    protocol = rankings[0].protocol if protocol is None else protocol
-    fitting = [
-        ranking
-        for ranking in rankings
-        if ranking.protocol == protocol and feature in (None, ranking.feature)
-    ]
-    if not fitting:
-        known = ', '.join(f'{ranking.feature} on {ranking.protocol}' for ranking in rankings)
-        raise KeyError(
-            f'no ranking of --feature {feature} on --protocol {protocol}; known: {known}'
-        )
-    return fitting[-1]
-
-
 def main() -> None:
     """Draw the picture."""
     args = parse_args()
@@ -89,10 +60,12 @@ def main() -> None:
     from mmdet_ps.core.visualization import (
         check_picture_name,
         choose_queries,
+        choose_ranking,
+        parse_queries,
+        pictures_in,
         search_sheet,
         write_picture,
     )
-    from mmdet_ps.utils.pictures import decode_picture
 
     queries = parse_queries(args.queries)
     check_picture_name(args.out)
@@ -108,13 +81,9 @@ def main() -> None:
             dataset.report(results, options, 'search', gallery_sizes, ranking_file=file)
             rankings = load_rankings(file)
     ranking = choose_ranking(rankings, args.feature, args.protocol)
-
-    def read(name: str):
-        path = Path(dataset.img_prefix or '', name)
-        return decode_picture(path.read_bytes(), str(path))
-
     chosen = choose_queries(len(ranking.ap), queries)
-    write_picture(args.out, search_sheet(ranking, chosen, args.topk, args.show), read)
+    sheet = search_sheet(ranking, chosen, args.topk, args.show)
+    write_picture(args.out, sheet, pictures_in(dataset.img_prefix))
     print(f'{args.out}: {len(chosen)} queries of {ranking.protocol}, {ranking.feature}')
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..evaluation import Ranking
 from ..evaluation.boxes import match_threshold, paired_iou
-from .sheet import FAINT, INK, Cell, Sheet
+from .sheet import FAINT, INK, Cell, Colour, Sheet
 
 QUERY, RIGHT, WRONG, MISSED = (200, 120, 30), (60, 160, 30), (45, 45, 215), (0, 140, 235)
 SHOW = ('names', 'scores', 'missed')
@@ -14,8 +14,51 @@ SHOW = ('names', 'scores', 'missed')
 _MOST_MISSED = 3
 
 
-def choose_queries(count: int, asked: int | Sequence[int]) -> list[int]:
-    """Queries to draw: those asked for, or ``asked`` of them evenly spread over the protocol.
+def parse_queries(text: str) -> int | list[int]:
+    """'6' to 6, '3,17' to [3, 17], '3,' to [3].
+
+    Raises:
+        ValueError: for other text.
+    """
+    parts = [part.strip() for part in text.split(',')]
+    numbers = [part for part in parts if part]
+    if not numbers or not all(part.isdecimal() for part in numbers):
+        raise ValueError(f'--queries {text}: give a number, or indices as 3,17,40')
+    return int(parts[0]) if len(parts) == 1 else [int(part) for part in numbers]
+
+
+def choose_ranking(
+    rankings: Sequence[Ranking], feature: str | None = None, protocol: str | None = None
+) -> Ranking:
+    """The ranking of a feature and protocol; by default the last feature of the first protocol.
+
+    Raises:
+        KeyError: where there is none, naming those that there are.
+    """
+    protocol = rankings[0].protocol if protocol is None else protocol
+    fitting = [
+        ranking
+        for ranking in rankings
+        if ranking.protocol == protocol and feature in (None, ranking.feature)
+    ]
+    if not fitting:
+        known = ', '.join(f'{ranking.feature} on {ranking.protocol}' for ranking in rankings)
+        raise KeyError(
+            f'no ranking of --feature {feature} on --protocol {protocol}; known: {known}'
+        )
+    return fitting[-1]
+
+
+def choose_queries(
+    count: int, asked: int | Sequence[int], preferred: Sequence[int] | None = None
+) -> list[int]:
+    """Queries to draw: those asked for, or as many as asked for.
+
+    Args:
+        count: of the protocol.
+        asked: which, or how many.
+        preferred: all queries in the order in which ``asked`` of them are taken; without it they
+            are spread evenly over the protocol.
 
     Raises:
         ValueError: for a number that is not 1 to ``count``, or an index that is not below it.
@@ -23,6 +66,8 @@ def choose_queries(count: int, asked: int | Sequence[int]) -> list[int]:
     if isinstance(asked, int):
         if not 1 <= asked <= count:
             raise ValueError(f'--queries {asked}: the protocol has 1 to {count} to draw')
+        if preferred is not None:
+            return list(preferred[:asked])
         return [int(q) for q in np.linspace(0, count - 1, asked).round()]
     outside = [q for q in asked if not 0 <= q < count]
     if outside:
@@ -53,10 +98,8 @@ def search_sheet(
     Raises:
         ValueError: for ``topk`` outside 1 to 10.
     """
-    most = ranking.top_sims.shape[1]
-    if not 1 <= topk <= most:
-        raise ValueError(f'--topk {topk}: must be 1 to {most}')
-    legend = [
+    check_topk(ranking, topk)
+    legend: list[tuple[str, Colour | None]] = [
         ('query', QUERY),
         ('right person', RIGHT),
         ('wrong', WRONG),
@@ -67,13 +110,24 @@ def search_sheet(
         legend.insert(4, ('missed: to be found, not among these', MISSED))
     rows: list[list[Cell | None]] = []
     for query in queries:
-        row: list[Cell | None] = [_query_cell(ranking, query, 'names' in show)]
-        row += [_hit_cell(ranking, query, k, show) for k in range(topk)]
+        row: list[Cell | None] = [query_cell(ranking, query, 'names' in show)]
+        row += [hit_cell(ranking, query, k, show) for k in range(topk)]
         if 'missed' in show:
             row += _missed_cells(ranking, query, topk, 'names' in show)
         rows.append(row)
     title = title or f'search results, {ranking.feature}, {ranking.protocol}'
     return Sheet(title, legend, rows)
+
+
+def check_topk(ranking: Ranking, topk: int) -> None:
+    """Refuse a number of boxes that a ranking does not hold.
+
+    Raises:
+        ValueError: naming it.
+    """
+    most = ranking.top_sims.shape[1]
+    if not 1 <= topk <= most:
+        raise ValueError(f'--topk {topk}: must be 1 to {most}')
 
 
 def _truths(ranking: Ranking, query: int) -> slice:
@@ -84,19 +138,25 @@ def _name(ranking: Ranking, image: int) -> str:
     return str(ranking.image_names[image])
 
 
-def _query_cell(ranking: Ranking, query: int, named: bool) -> Cell:
+def query_cell(
+    ranking: Ranking,
+    query: int,
+    named: bool = False,
+    colour: Colour = QUERY,
+    with_ap: bool = True,
+) -> Cell:
+    """The person that is searched for; ``named`` writes the picture's name above."""
     name = _name(ranking, ranking.query_images[query])
     part = _truths(ranking, query)
-    lines = [
-        (f'query {query}', INK),
-        (f'AP {100 * ranking.ap[query]:.0f} %, {part.stop - part.start} to find', FAINT),
-    ]
+    average = f'AP {100 * ranking.ap[query]:.0f} %, ' if with_ap else ''
+    lines = [(f'query {query}', INK), (f'{average}{part.stop - part.start} to find', FAINT)]
     if named:
         lines.append((name, FAINT))
-    return Cell(lines, name, ranking.query_boxes[query], QUERY)
+    return Cell(lines, name, ranking.query_boxes[query], colour)
 
 
-def _hit_cell(ranking: Ranking, query: int, k: int, show: Collection[str]) -> Cell:
+def hit_cell(ranking: Ranking, query: int, k: int, show: Collection[str]) -> Cell:
+    """The box of rank ``k`` (from 0) in the colour of right or wrong; see ``search_sheet``."""
     image = int(ranking.top_images[query, k])
     if image < 0:
         return Cell([('nobody', FAINT)])

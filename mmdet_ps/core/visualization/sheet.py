@@ -4,13 +4,14 @@ Pictures are (H, W, 3) uint8, blue, green, red; boxes x1 y1 x2 y2 in pixels.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ...utils.io import atomic_write
+from ...utils.pictures import decode_picture
 
 Colour = tuple[int, int, int]
 
@@ -18,6 +19,7 @@ INK, FAINT = (40, 40, 40), (120, 120, 120)
 _PAPER, _OUTSIDE = (255, 255, 255), (225, 225, 225)
 CELL = (150, 230)
 GAP, LINE = 12, 20
+_HEADS = 28
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SIZE, _SMALLEST, _SQUARE = 0.45, 0.34, 12
 # The box's share of its cell; the rest is context.
@@ -51,18 +53,23 @@ class Sheet:
         title: above everything.
         legend: texts with the colour of the square before each; without one where it is None.
         rows: None leaves a place empty.
+        heads: texts above the columns, by the column in which each begins; it reaches to the next.
     """
 
     title: str
     legend: list[tuple[str, Colour | None]]
     rows: list[list[Cell | None]]
+    heads: dict[int, str] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        columns = max(len(row) for row in self.rows)
-        width = GAP + columns * (CELL[0] + GAP)
+        width = _left(self._columns)
         return width, self._head(width)[1] + len(self.rows) * self._row_height
+
+    @property
+    def _columns(self) -> int:
+        return max(len(row) for row in self.rows)
 
     @property
     def _row_height(self) -> int:
@@ -70,7 +77,7 @@ class Sheet:
         return lines * LINE + CELL[1] + 2 * GAP
 
     def _head(self, width: int) -> tuple[list[tuple[str, Colour | None, int, int]], int]:
-        """Texts of title and legend with colour and place, and the height that they take."""
+        """Texts of title and legend with colour and place; the height of them and the heads."""
         lines = _wrapped(self.title, width - 2 * GAP)
         placed: list[tuple[str, Colour | None, int, int]] = [
             (line, None, GAP, (i + 1) * LINE) for i, line in enumerate(lines)
@@ -85,7 +92,7 @@ class Sheet:
                 placed.append((line, None if number else colour, x + indent, y))
                 # Behind a text of several lines nothing else follows.
                 x += width if number else needed + 2 * GAP
-        return placed, y + GAP
+        return placed, y + GAP + (_HEADS if self.heads else 0)
 
     def draw(self, read: Callable[[str], np.ndarray]) -> np.ndarray:
         """Draw the sheet; ``read`` gives a picture by its name."""
@@ -97,11 +104,16 @@ class Sheet:
                 left = x - _SQUARE - GAP // 2
                 cv2.rectangle(sheet, (left, base - _SQUARE), (left + _SQUARE, base), colour, -1)
             _write(sheet, text, x, base - 1, INK)
+        for column, end in zip(self.heads, [*self.heads, self._columns][1:], strict=True):
+            left, right = _left(column), _left(end) - GAP
+            text, size = fitted(self.heads[column], right - left)
+            _write(sheet, text, left, y - 8, INK, size)
+            cv2.line(sheet, (left, y), (right - 1, y), FAINT)
         for row in self.rows:
             bottom = y + self._row_height - GAP
             for column, cell in enumerate(row):
                 if cell is not None:
-                    _put(sheet, cell, GAP + column * (CELL[0] + GAP), bottom, read)
+                    _put(sheet, cell, _left(column), bottom, read)
             y += self._row_height
         return sheet
 
@@ -114,6 +126,16 @@ def check_picture_name(path: Path) -> None:
     """
     if path.suffix.lower() not in _LONGEST:
         raise ValueError(f'--out {path}: must end in .png or .jpg')
+
+
+def pictures_in(folder: str | None) -> Callable[[str], np.ndarray]:
+    """Make a function that reads a picture of a folder by its name."""
+
+    def read(name: str) -> np.ndarray:
+        path = Path(folder or '', name)
+        return decode_picture(path.read_bytes(), str(path))
+
+    return read
 
 
 def write_picture(path: Path, sheet: Sheet, read: Callable[[str], np.ndarray]) -> None:
@@ -140,6 +162,11 @@ def write_picture(path: Path, sheet: Sheet, read: Callable[[str], np.ndarray]) -
         raise ValueError(f'--out {path}: OpenCV cannot encode the picture')
     with atomic_write(path) as stream:
         stream.write(encoded.tobytes())
+
+
+def _left(column: int) -> int:
+    """Where a column begins; of one beyond the last, the width of the sheet."""
+    return GAP + column * (CELL[0] + GAP)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

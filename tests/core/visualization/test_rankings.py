@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,9 @@ from mmdet_ps.core.visualization.rankings import (
     RIGHT,
     WRONG,
     choose_queries,
+    choose_ranking,
     is_second_box,
+    parse_queries,
     search_sheet,
 )
 
@@ -141,9 +145,37 @@ def test_choice_of_queries():
     assert choose_queries(101, 3) == [0, 50, 100]
     assert choose_queries(101, 1) == [0]
     assert choose_queries(101, [7, 3]) == [7, 3]
+    assert choose_queries(3, 2, [2, 0, 1]) == [2, 0]
+    assert choose_queries(3, [1], [2, 0, 1]) == [1]
     with pytest.raises(ValueError, match='--queries 0'):
         choose_queries(101, 0)
     with pytest.raises(ValueError, match='--queries 102'):
         choose_queries(101, 102)
     with pytest.raises(ValueError, match='no query 101'):
         choose_queries(101, [5, 101])
+    with pytest.raises(ValueError, match='--queries 4'):
+        choose_queries(3, 4, [2, 0, 1])
+
+
+def test_queries_as_text():
+    assert parse_queries('6') == 6
+    assert parse_queries('3, 17') == [3, 17]
+    assert parse_queries('3,') == [3]
+    for text in ('', ',', 'all', '3;4', '-1', '1.5'):
+        with pytest.raises(ValueError, match=f'--queries {text}: give a number'):
+            parse_queries(text)
+
+
+def test_choice_of_a_ranking(ranking):
+    every = [
+        replace(ranking, feature=feature, protocol=protocol)
+        for protocol in ('G50', 'all')
+        for feature in ('alignps', 'roi_align', 'concatenation')
+    ]
+    assert choose_ranking(every) is every[2]
+    assert choose_ranking(every, 'alignps') is every[0]
+    assert choose_ranking(every, None, 'all') is every[5]
+    assert choose_ranking(every, 'roi_align', 'all') is every[4]
+    for feature, protocol in (('roi', None), ('alignps', 'G100')):
+        with pytest.raises(KeyError, match='known: alignps on G50, .*concatenation on all'):
+            choose_ranking(every, feature, protocol)

@@ -107,6 +107,29 @@ def test_lines_stand_in_their_order_above_the_cell(monkeypatch):
     assert base['only'] == base['third']
 
 
+def test_heads_stand_above_their_columns(monkeypatch):
+    """Each over its own columns, between the legend and the cells, with a line below."""
+    rows = [[cell(text='x') for _ in range(6)]]
+    heads = {1: 'one', 2: 'a model with a name that is wider than its column', 3: 'three to five'}
+    plain = Sheet('title', [('legend', BLUE)], rows)
+    sheet = Sheet('title', [('legend', BLUE)], rows, heads)
+    assert sheet.size == (plain.size[0], plain.size[1] + 28)
+    written = {text: places for text, *places in drawn_texts(sheet, monkeypatch)}
+    (shortened,) = (text for text in written if text.endswith('its column'))
+    column = CELL[0] + GAP
+    for text, place, end in (('one', 1, 2), (shortened, 2, 3), ('three to five', 3, 6)):
+        left, right, base = written[text]
+        assert left == GAP + place * column and right <= GAP + end * column - GAP
+        assert written['legend'][2] + LINE <= base < written['x'][2] - LINE
+    picture = sheet.draw(lambda name: GREY)
+    top = places(sheet)[0][0][1] - LINE - GAP
+    (line,) = [y for y in range(top - 4, top + 4) if (picture[y, :200] != 255).any()]
+    drawn = np.flatnonzero((picture[line] == FAINT).all(axis=1))
+    ends = [(1, 2), (2, 3), (3, 6)]
+    expected = [np.arange(GAP + a * column, b * column) for a, b in ends]
+    assert np.array_equal(drawn, np.concatenate(expected))
+
+
 @pytest.mark.parametrize('columns', [1, 2, 3, 6])
 def test_texts_neither_overlap_nor_are_cut(columns, monkeypatch):
     legend = [('query', BLUE), ('a rather long explanation of what this colour means', GREEN)] * 2
