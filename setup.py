@@ -10,6 +10,13 @@ def requirements(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith('#')]
 
 
+extras = {
+    path.stem: requirements(f'requirements/{path.name}')
+    for path in sorted((ROOT / 'requirements').glob('*.txt'))
+    if path.stem != 'pinned'
+}
+extras['dev'] += extras['plots']
+
 setup(
     name='mmdet_ps',
     version='0.1.0',
@@ -20,9 +27,5 @@ setup(
     packages=find_packages(include=['mmdet_ps', 'mmdet_ps.*']),
     python_requires='>=3.10,<3.13',
     install_requires=requirements('requirements.txt'),
-    extras_require={
-        'dev': requirements('requirements/dev.txt'),
-        'gallery': requirements('requirements/gallery.txt'),
-        'tensorboard': requirements('requirements/tensorboard.txt'),
-    },
+    extras_require=extras,
 )

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: tools/setup.sh [--here] [--dev] [--cuda | --cpu] [--arch LIST] [--rebuild] [--offline DIR] | --download DIR --python X.Y [--without NAMES]
+# usage: tools/setup.sh [--here] [--plots | --dev] [--cuda | --cpu] [--arch LIST] [--rebuild] [--offline DIR] | --download DIR --python X.Y [--without NAMES]
 #
 # Installs everything that mmdet_ps needs, and the package itself (editable). A second run takes
 # seconds. mmcv-full is compiled once (about a minute on 2 cores) and kept as a wheel in
@@ -7,7 +7,8 @@
 #
 #   --here            into the Python that is active, around the torch 2.1 - 2.11 that it has;
 #                     without it: into .venv, made with $PYTHON or a python3.11, 3.12 or 3.10
-#   --dev             also what lint and tests need
+#   --plots           also what the t-SNE of tools/analysis/plot_features.py needs
+#   --dev             also what lint and tests need, and --plots
 #   --cuda            compile the CUDA operators even where no GPU is visible (needs nvcc)
 #   --cpu             compile CPU operators only, also where there is a GPU
 #   --arch LIST       cards to compile CUDA operators for, such as '8.0 9.0'; without it: those that
@@ -33,12 +34,13 @@ MMCV_VERSION=1.7.2
 MMDET_VERSION=2.28.2
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/mmdet_ps"
 
-here=0 dev=0 rebuild=0 dry_run=0 cuda=auto arch='' offline='' download='' target='' without=''
+here=0 extra='' rebuild=0 dry_run=0 cuda=auto arch='' offline='' download='' target='' without=''
 parse_arguments() {
   while (($#)); do
     case $1 in
       --here) here=1 ;;
-      --dev) dev=1 ;;
+      --plots) extra=${extra:-plots} ;;
+      --dev) extra=dev ;;
       --rebuild) rebuild=1 ;;
       --dry-run) dry_run=1 ;;
       --cuda | --cpu)
@@ -154,7 +156,8 @@ install_torch() {
 # has one under another name (two packages would share the folder cv2).
 write_requirements() {
   local files=("$ROOT/requirements.txt")
-  ((!dev)) || files+=("$ROOT/requirements/dev.txt")
+  [[ -z $extra ]] || files+=("$ROOT/requirements/plots.txt")
+  [[ $extra != dev ]] || files+=("$ROOT/requirements/dev.txt")
   cat "${files[@]}" | grep -vE '^(#|$|torch|torchvision|mmcv-full|mmdet)([^a-z]|$)' >"$WORK/requirements.txt"
   if ((${OPENCV:-0})); then
     sed -i '/^opencv/d' "$WORK/requirements.txt"
@@ -179,11 +182,11 @@ is_set_up() {
   local stamp="$SITE/.mmdet_ps-setup"
   ((!rebuild)) && [[ $MMCV == "$MMCV_VERSION" && $MMCV_OPS == "$FLAVOUR" && $MMDET == "$MMDET_VERSION" ]] &&
     [[ $PACKAGE == "$ROOT" && -f $stamp && $(cat "$stamp") == "$(stamp_text)"* ]] &&
-    { ((!dev)) || [[ $(tail -n 1 "$stamp") == dev ]]; }
+    [[ -z $extra || " $extra dev " == *" $(tail -n 1 "$stamp") "* ]]
 }
 
 write_stamp() {
-  { stamp_text && { ((!dev)) || echo dev; }; } >"$WORK/stamp"
+  { stamp_text && { [[ -z $extra ]] || echo "$extra"; }; } >"$WORK/stamp"
   mv "$WORK/stamp" "$SITE/.mmdet_ps-setup" 2>/dev/null || true # a Python of somebody else's
 }
 

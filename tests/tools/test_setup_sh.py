@@ -1,6 +1,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -380,3 +381,58 @@ def test_progress_of_the_compilation(log, words, tmp_path):
     facts['LOG'].write_text(log)
     result = sourced('compile_progress', **facts)
     assert result.stdout.strip() == words, result.stderr
+
+
+@pytest.fixture
+def stamped(tmp_path):
+    """Run a command among all functions of tools/setup.sh, in an environment that was set up."""
+    tools = tmp_path / 'tools'
+    shutil.copytree(TOOLS, tools, ignore=shutil.ignore_patterns('*.py', '__pycache__'))
+    shutil.copytree(TOOLS.parent / 'requirements', tmp_path / 'requirements')
+    for name in ('requirements.txt', 'setup.py'):
+        shutil.copy(TOOLS.parent / name, tmp_path)
+    script = (tools / 'setup.sh').read_text()
+    start = script.index('\nfor argument in "$@"')
+    given = dict(SITE=tmp_path, WORK=tmp_path / 'work', PACKAGE=tmp_path, TORCH='2.11.0')
+    given |= dict(MMCV='1.7.2', MMCV_OPS='cpu', FLAVOUR='cpu', MMDET='2.28.2', KEY='key', OPENCV=0)
+    lines = [f'{name}={value}' for name, value in given.items()]
+    lines += ['mkdir "$WORK"', 'parse_arguments $1', 'eval "$2"']
+    (tools / 'setup.sh').write_text('\n'.join([script[:start], *lines]))
+
+    def run_in_it(arguments, command):
+        done = subprocess.run(
+            ['bash', tools / 'setup.sh', arguments, command],
+            env=environ(XDG_CACHE_HOME=tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert not done.stderr
+        return done.stdout
+
+    return run_in_it
+
+
+@pytest.mark.parametrize(
+    'arguments, extras',
+    [
+        ('', ()),
+        ('--plots', ('plots',)),
+        ('--dev', ('plots', 'dev')),
+        ('--dev --plots', ('plots', 'dev')),
+    ],
+)
+def test_extra_requirements(stamped, arguments, extras):
+    listed = stamped(arguments, 'write_requirements; cat "$WORK/requirements.txt"')
+    assert 'matplotlib' in listed
+    assert ('scikit-learn' in listed) == ('plots' in extras)
+    assert ('pytest' in listed) == ('dev' in extras)
+
+
+@pytest.mark.parametrize('before', ['', '--plots', '--dev'])
+def test_what_was_set_up_without_an_extra_is_set_up_again(stamped, before):
+    stamped(before, 'write_stamp')
+    order = ['', '--plots', '--dev']  # each has all that those before it have
+    for asked in order:
+        done = order.index(asked) <= order.index(before)
+        assert stamped(asked, 'is_set_up && echo done || true') == 'done\n' * done

@@ -65,7 +65,9 @@ def evaluate_detection(
     numbers = {}
     for suffix, images in (('', everybody), ('_labelled', labelled)):
         truths = sum(len(boxes) for boxes, _ in images)
-        hits = [_hits(boxes, found, iou_thr) for boxes, found in images] or [np.zeros(0)]
+        hits = [found[match_people(boxes, found, iou_thr) >= 0, 4] for boxes, found in images] or [
+            np.zeros(0)
+        ]
         scores = [found[:, 4] for _, found in images] or [np.zeros(0)]
         hit, ranked = np.concatenate(hits), np.sort(np.concatenate(scores))
         numbers[f'recall{suffix}'] = len(hit) / truths if truths else 0.0
@@ -73,10 +75,19 @@ def evaluate_detection(
     return numbers
 
 
-def _hits(boxes: np.ndarray, found: np.ndarray, iou_thr: float) -> np.ndarray:
-    """Scores of those detections (n, 5) of an image that match one of its people (m, 4)."""
+def match_people(boxes: np.ndarray, found: np.ndarray, iou_thr: float = 0.5) -> np.ndarray:
+    """Say whom each detection of an image is on: each is the other's best in IoU.
+
+    Args:
+        boxes: (m, 4) of the people.
+        found: (n, 4 or more) of the detections.
+        iou_thr: IoU that a match needs.
+
+    Returns:
+        (n,) places in ``boxes``, -1 for nobody.
+    """
     if len(boxes) == 0 or len(found) == 0:
-        return np.zeros(0)
+        return np.full(len(found), -1)
     iou = paired_iou(boxes[:, None], found[None, :, :4])
     mutual = iou.argmax(axis=1)[iou.argmax(axis=0)] == np.arange(len(found))
-    return found[mutual & (iou.max(axis=0) >= iou_thr), 4]
+    return np.where(mutual & (iou.max(axis=0) >= iou_thr), iou.argmax(axis=0), -1)

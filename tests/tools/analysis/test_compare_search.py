@@ -43,7 +43,9 @@ def test_cells_of_each_model(searched, rankings, tmp_path, capsys):
     assert capsys.readouterr().out == f'{out}: queries {", ".join(map(str, chosen))} of 3 models\n'
     # Right and wrong are both among the best boxes of each of them.
     assert all(len({bool(r.top_right[query, 0]) for r in found}) == 2 for query in chosen)
-    (folder,) = {p.parent for p in Path(options[0].split('=')[1]).rglob(str(found[0].image_names[0]))}
+    (folder,) = {
+        p.parent for p in Path(options[0].split('=')[1]).rglob(str(found[0].image_names[0]))
+    }
     picture = cv2.imread(str(out))
     height = 2 * 20 + 230 + 24
     for row, query in enumerate(chosen):
