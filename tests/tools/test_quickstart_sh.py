@@ -14,21 +14,33 @@ from .shell import TOOLS, environ, program
 # Writes what each step is to leave behind; fails where the file `fail` names the script, with the
 # exit code in the file `code`.
 PYTHON = r"""
-run=work_dirs/alignps_tiny
-echo "${*##*/tools/}" >>ran
-case $1 in
-  *make_synthetic.py) out=data/synthetic/annotation/pool.mat ;;
-  *cuhk_sysu.py) out=data/synthetic/train.json ;;
-  *train.py) ls $run/*.pth 2>/dev/null >found; out=$run/latest.pth ;;
-  *test_ps.py) out=$run/results.json ;;
-  *visualize_search.py) out=$run/search.png ;;
-  *yardsticks.py) echo "mAP of $(grep -c yardsticks ran)"; out=/dev/null ;;
+echo "$*" >>ran
+made=() tool=$1
+case $tool in
+  *make_synthetic.py) made=(data/synthetic/annotation/pool.mat) ;;
+  *cuhk_sysu.py) made=(data/synthetic/train.json) ;;
+  *train.py) ls "$4"/*.pth 2>/dev/null >found; made=("$4/latest.pth") ;;
+  *yardsticks.py) echo "mAP of $(grep -c yardsticks ran)" ;;
+  *) for argument in "$@"; do
+      case $before in
+        --out | --json | --save-ranking) made+=("$argument") ;;
+        *) [[ $argument != work_dirs/* || -e $argument ]] || exit 3 ;;
+      esac
+      before=$argument
+    done ;;
 esac
-mkdir -p "$(dirname "$out")"
-touch "$out"
+for out in "${made[@]}"; do
+  mkdir -p "$(dirname "$out")"
+  touch "$out"
+done
+set -- "$tool"
 [[ ! -f fail || $1 != *$(cat fail)* ]] || exit "$(cat code 2>/dev/null || echo 2)"
 """
 STEPS = ['make_synthetic', 'cuhk_sysu', 'train', 'test_ps', 'visualize_search', 'yardsticks']
+TRAINED = ['train', 'test_ps']
+DRAWN = ['test_ps', 'sampling_locations', 'plot_features', 'compare_search', 'plot_gallery_curve']
+CONFIGS = ['alignps_tiny', 'roi_alignps_tiny']
+FIGURES = [*TRAINED, *DRAWN]
 
 
 @pytest.fixture
@@ -38,9 +50,9 @@ def checkout(tmp_path):
     for name in ('common.sh', 'quickstart.sh'):
         shutil.copy(TOOLS / name, tmp_path / 'tools')
     program(tmp_path / 'tools', 'setup.sh', f'echo "$@" >{tmp_path}/set_up')
-    for config in ('_base_/schedules/tiny.py', 'synthetic/alignps_tiny.py'):
+    for config in ('_base_/schedules/tiny.py', *(f'synthetic/{name}.py' for name in CONFIGS)):
         path = tmp_path / 'configs' / config
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('lr = 1\n')
     (tmp_path / '.venv').mkdir()
     program(tmp_path / '.venv' / 'bin', 'python', PYTHON)
@@ -161,3 +173,74 @@ def test_unknown_argument(checkout):
     assert result.returncode == 2 and ran == []
     assert not (checkout / 'set_up').exists()
     assert result.stderr == 'tools/quickstart.sh: error: unknown argument --forse (see --help)\n'
+
+
+def test_figures_once(checkout):
+    result, ran = quickstart(checkout, '--figures', '--cpu')
+    assert result.returncode == 0, result.stderr
+    assert ran == STEPS + FIGURES
+    assert (checkout / 'set_up').read_text().split() == ['--cpu', '--plots']
+    figures = checkout / 'work_dirs/figures'
+    names = [f'fig{name}.png' for name in (
+        '10_compared', '11_gallery_sizes', '7_sampling_locations', '9_features'
+    )]  # fmt: skip
+    assert sorted(path.name for path in figures.glob('*.png')) == names
+    result, ran = quickstart(checkout, '--figures')
+    assert result.returncode == 0 and ran == []
+    assert quickstart(checkout)[1] == []
+    assert quickstart(checkout, '--figures', '--force')[1] == STEPS + FIGURES
+    (figures / 'fig9_features.png').unlink()
+    assert quickstart(checkout, '--figures')[1] == FIGURES[-3:]
+
+
+def test_figures_need_both_models(checkout):
+    """Each command names the files of the model that it is for, and they are there by then."""
+    quickstart(checkout, '--figures')
+    lines = (checkout / 'ran').read_text().splitlines()[len(STEPS) :]
+    roi, alignps = 'work_dirs/roi_alignps_tiny', 'work_dirs/alignps_tiny'
+    drawn = 'work_dirs/figures'
+    for line, (config, *used) in zip(
+        lines,
+        (
+            ['roi_alignps_tiny'],
+            ['roi_alignps_tiny', f'{roi}/latest.pth', f'--save-ranking {drawn}/roi_alignps.npz'],
+            ['alignps_tiny', f'{alignps}/results.npz', f'--save-ranking {drawn}/alignps.npz'],
+            ['alignps_tiny', f'{alignps}/latest.pth', 'data/synthetic/Image/SSM/s481.jpg'],
+            ['roi_alignps_tiny', f'{roi}/results.npz'],
+            ['roi_alignps_tiny', f'{drawn}/alignps.npz {drawn}/roi_alignps.npz'],
+            ['', f'{drawn}/alignps.json {drawn}/roi_alignps.json'],
+        ),
+        strict=True,
+    ):
+        assert f'configs/synthetic/{config}.py' in line or not config
+        assert all(text in line for text in used), line
+
+
+def test_figures_after_the_rest(checkout):
+    """What is there is not made again for them, and the second model follows the data alone."""
+    quickstart(checkout)
+    assert quickstart(checkout, '--figures')[1] == FIGURES
+    (checkout / 'work_dirs/alignps_tiny/results.json').unlink()
+    assert quickstart(checkout, '--figures')[1] == STEPS[3:] + DRAWN
+    (checkout / 'configs/synthetic/roi_alignps_tiny.py').write_text('lr = 3\n')
+    assert quickstart(checkout, '--figures')[1] == FIGURES
+    assert (checkout / 'found').read_text() == ''
+    (checkout / 'data/synthetic/train.json').write_text('other data')
+    assert quickstart(checkout, '--figures')[1] == STEPS[2:] + FIGURES
+
+
+def test_model_that_was_trained_without_figures_is_drawn_anew(checkout):
+    quickstart(checkout, '--figures')
+    (checkout / 'work_dirs/alignps_tiny/results.json').unlink()
+    assert quickstart(checkout)[1] == STEPS[3:]
+    assert quickstart(checkout, '--figures')[1] == DRAWN
+
+
+def test_interrupted_training_for_the_figures_goes_on(checkout):
+    quickstart(checkout)
+    (checkout / 'fail').write_text('tools/train.py')
+    result, ran = quickstart(checkout, '--figures')
+    assert result.returncode == 2 and ran == ['train']
+    (checkout / 'fail').unlink()
+    assert quickstart(checkout, '--figures')[1] == FIGURES
+    assert (checkout / 'found').read_text() == 'work_dirs/roi_alignps_tiny/latest.pth\n'
