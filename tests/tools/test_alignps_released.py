@@ -68,7 +68,11 @@ def test_code_is_refused(tmp_path):
             [],
             'no place for: bbox_head.new',
         ),
-        (blank_state('alignps_prw'), ['--arch', 'alignps_cuhk'], '(483, 256) for (5532, 256)'),
+        (
+            blank_state('alignps_prw'),
+            ['--arch', 'alignps_cuhk'],
+            'it is alignps_prw, not alignps_cuhk',
+        ),
     ],
 )
 def test_what_does_not_fit(tmp_path, state, args, said):

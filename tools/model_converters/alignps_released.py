@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_ps.utils.cli import run_tool
-from mmdet_ps.utils.io import atomic_write
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'released'
 
@@ -49,35 +48,16 @@ def report(done: Any) -> None:
 def main() -> None:
     """Convert one file."""
     args = parse_args()
-    import torch
-    from mmcv import Config
-    from mmdet.models import build_detector
-
-    import mmdet_ps
-    import mmdet_ps.models  # noqa: F401  registers the classes of the configs
-    from mmdet_ps.core.checkpoints import load_checkpoint_file, state_dict_of
-    from mmdet_ps.models.converters import convert, recognise
-    from mmdet_ps.models.converters.alignps_released import LAYOUTS
+    from mmdet_ps.models.converters import LAYOUTS, convert_file, released_config
 
     if args.arch not in ('auto', *LAYOUTS):
         raise ValueError(f'--arch {args.arch}: give one of auto, {", ".join(LAYOUTS)}')
     if Path(args.out).exists() and not args.force:
         raise ValueError(f'{args.out} exists: give another name, or --force to replace it')
-    content = load_checkpoint_file(args.source, args.trust)
-    state = state_dict_of(content, args.source)
-    try:
-        layout = recognise(state) if args.arch == 'auto' else args.arch
-        arch, dataset = layout.rsplit('_', 1)
-        path = CONFIGS / f'{arch}_r50_{dataset}.py'
-        cfg = Config.fromfile(path, import_custom_modules=False)
-        done = convert(state, build_detector(cfg.model).state_dict())
-    except ValueError as error:
-        raise ValueError(f'{args.source}: {error}') from None
-    meta = dict(CLASSES=('person',), converted_from=layout, mmdet_ps_version=mmdet_ps.__version__)
-    with atomic_write(args.out) as stream:
-        torch.save(dict(meta=meta, state_dict=done.state_dict), stream)
+    layout = None if args.arch == 'auto' else args.arch
+    layout, done = convert_file(args.source, args.out, CONFIGS, layout, args.trust)
     report(done)
-    print(f'{args.out}: {layout}, for configs/released/{path.name}')
+    print(f'{args.out}: {layout}, for configs/released/{released_config(CONFIGS, layout).name}')
 
 
 if __name__ == '__main__':

@@ -67,18 +67,19 @@ class Conversion:
     fresh: dict[str, str] = field(default_factory=dict)
 
 
-def recognise(state: dict[str, Tensor]) -> str:
+def recognise(state: dict[str, Tensor], layout: str | None = None) -> str:
     """Tell which of the six layouts a published file has.
 
     Args:
         state: Its tensors by name.
+        layout: What it should be, one of `LAYOUTS`.
 
     Returns:
         One of `LAYOUTS`.
 
     Raises:
-        ValueError: It is none of them, is converted already, or has no lookup table that would tell
-            the dataset.
+        ValueError: It is none of them, another than it should be, or converted already; or it has
+            no lookup table that would tell the dataset, and ``layout`` is not given.
     """
     if any('.memory.table' in name for name in state):
         raise ValueError("it has this project's names already: test or train with it as it is")
@@ -93,16 +94,22 @@ def recognise(state: dict[str, Tensor]) -> str:
         arch = 'roi_alignps'
     elif 'backbone.layer2.0.conv2.conv_offset.weight' in state:
         arch = 'alignps-dcn'
-    if _TABLE not in state:
+    if _TABLE in state:
+        rows = len(state[_TABLE])
+        if rows not in DATASETS:
+            known = ', '.join(f'{count} ({dataset})' for count, dataset in DATASETS.items())
+            raise ValueError(f'{_TABLE} has {rows} rows, published ones have {known}')
+        possible = [f'{arch}_{DATASETS[rows]}']
+    else:
+        possible = [f'{arch}_{dataset}' for dataset in DATASETS.values()]
+    if layout is None and len(possible) > 1:
         raise ValueError(
             f'{_TABLE} is not in it, which tells the dataset: say which with '
-            f'--arch {" or ".join(f"{arch}_{dataset}" for dataset in DATASETS.values())}'
+            f'--arch {" or ".join(possible)}'
         )
-    rows = len(state[_TABLE])
-    if rows not in DATASETS:
-        known = ', '.join(f'{count} ({dataset})' for count, dataset in DATASETS.items())
-        raise ValueError(f'{_TABLE} has {rows} rows, published ones have {known}')
-    return f'{arch}_{DATASETS[rows]}'
+    if layout not in (None, *possible):
+        raise ValueError(f'it is {" or ".join(possible)}, not {layout}')
+    return layout or possible[0]
 
 
 def _new_name(name: str) -> str:

@@ -110,9 +110,19 @@ def test_no_table(alignps):
     del state[TABLE]
     with pytest.raises(ValueError, match='--arch alignps_cuhk or alignps_prw'):
         recognise(state)
+    assert recognise(state, 'alignps_cuhk') == 'alignps_cuhk'
+    with pytest.raises(ValueError, match='it is alignps_cuhk or alignps_prw, not alignps-dcn_prw'):
+        recognise(state, 'alignps-dcn_prw')
     done = convert(state, alignps)
     assert 'no lookup table' in done.fresh['bbox_head.loss_reid.oim.memory.table']
     assert not done.state_dict['bbox_head.loss_reid.oim.memory.touched'].any()
+
+
+def test_another_layout_than_it_should_be():
+    state = blank_state('alignps_prw')
+    assert recognise(state, 'alignps_prw') == 'alignps_prw'
+    with pytest.raises(ValueError, match='it is alignps_prw, not alignps_cuhk'):
+        recognise(state, 'alignps_cuhk')
 
 
 @pytest.mark.parametrize(
