@@ -81,8 +81,13 @@ def run_converter(what: str, read_release: Callable[[Path], Release]) -> None:
     parser.add_argument('--decode', action='store_true', help='decode every picture whole (slow)')
     args = parser.parse_args()
     release = convert(read_release, args.root, args.out, args.force, args.decode)
+    print_summary(release, args.out or args.root)
+
+
+def print_summary(release: Release, out: Path) -> None:
+    """Say what a conversion has left out, and what there is under ``out`` now."""
     for note in [release.count_note(), *release.notes]:
         if note:
             sys.stderr.write(f'warning: {note}\n')
     counts = ', '.join(f'{count} {what}' for what, count in release.counts().items())
-    sys.stdout.write(f'{args.out or args.root}: {counts}\n')
+    sys.stdout.write(f'{out}: {counts}\n')

@@ -55,6 +55,7 @@ def progress(
     items: Iterable | None = None,
     total: int | None = None,
     hidden: bool = False,
+    unit: str = 'it',
 ) -> Any:
     """Show on stderr how far a long loop is.
 
@@ -63,6 +64,7 @@ def progress(
         items: To be iterated over; or count with ``update(n)`` in a ``with`` block.
         total: Number of items, where ``items`` does not know it.
         hidden: Whether nothing is shown.
+        unit: What is counted; ``'B'`` are shown as kB, MB, GB.
 
     Returns:
         A ``tqdm``; where stderr is no terminal (a log file, say) it writes a line every
@@ -70,8 +72,9 @@ def progress(
     """
     from tqdm import tqdm
 
+    counted = dict(disable=hidden, unit=unit, unit_scale=unit == 'B')
     if sys.stderr.isatty():
-        return tqdm(items, title, total, disable=hidden)
+        return tqdm(items, title, total, **counted)
 
     class Lines(tqdm):
         @staticmethod
@@ -82,12 +85,12 @@ def progress(
         items,
         title,
         total,
-        disable=hidden,
+        **counted,
         delay=SECONDS_A_LINE,
         mininterval=SECONDS_A_LINE,
         maxinterval=SECONDS_A_LINE,
         miniters=1,
-        bar_format='{desc}: {n}/{total}, {elapsed}',
+        bar_format='{desc}: {n_fmt}/{total_fmt}, {elapsed}',
     )
 
 
