@@ -19,13 +19,14 @@ def load_gdown() -> Any:
     """Import gdown.
 
     Raises:
-        ValueError: It is not installed.
+        ValueError: It is not installed, or too old to be stopped.
     """
     try:
         import gdown
+        from gdown import DownloadCancelled  # noqa: F401
     except ImportError:
         raise ValueError(
-            "downloads need gdown: pip install 'mmdet_ps[download]', or pip install gdown"
+            "downloads need gdown 6.5: pip install 'mmdet_ps[download]', or pip install -U gdown"
         ) from None
     return gdown
 
@@ -99,10 +100,13 @@ def fetch(drive_id: str, path: Path, by_hand: str) -> None:
                     may_start_anew = False
                     for part in _parts(path):
                         part.unlink()
+                    transfer.moved(0, None)
                     continue
                 raise OSError(f'{_why(error)}; {by_hand}') from None
-            except (gdown.DownloadCancelled, LookupError, AssertionError):
+            except gdown.DownloadCancelled:
                 raise OSError(f'Google Drive does not begin to send the file; {by_hand}') from None
+            except (LookupError, AssertionError):  # gdown's, of a page with parts missing
+                raise OSError(f'Google Drive sends a page of a new kind; {by_hand}') from None
             except OSError as error:
                 raise OSError(
                     f'{path}: {error.strerror or error}; what has come is kept, and the same '

@@ -66,7 +66,9 @@ def _checkpoint(entry: Download, ready: Path, published: Path) -> Any:
 
 
 def _dataset(entry: Download, ready: Path, published: Path) -> Any:
-    if ready.exists() and (not ready.is_dir() or any(ready.iterdir())):
+    if os.path.lexists(ready) and (
+        ready.is_symlink() or not ready.is_dir() or any(ready.iterdir())
+    ):
         raise FileExistsError(
             f'{ready}: is there, and not converted; convert it with '
             f'python tools/dataset_converters/{entry.name}.py {ready}, or move it away'
@@ -84,8 +86,9 @@ def _dataset(entry: Download, ready: Path, published: Path) -> Any:
         root = _root(entry, stage, published)
         release = convert(readers[entry.name], root)
         os.replace(root, ready)
-    except ValueError as error:
-        raise ValueError(f'{error}; {_cure(entry)}') from None
+    except (ValueError, FileNotFoundError) as error:
+        said = str(error).replace(f'{stage}{os.sep}', '').removeprefix(f'{published}: ')
+        raise ValueError(f'{published}: {said}; {_cure(entry)}') from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return release

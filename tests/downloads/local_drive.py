@@ -73,6 +73,9 @@ class Handler(BaseHTTPRequestHandler):
     def send_file(self, content):
         asked = self.headers.get('Range') if self.server.ranges else None
         first = int(asked.removeprefix('bytes=').removesuffix('-')) if asked else 0
+        if first >= len(content) > 0:
+            self.html('', 416)
+            return
         rest = content[first:]
         self.send_response(206 if asked else 200)
         if asked:

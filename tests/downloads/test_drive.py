@@ -2,6 +2,7 @@ import builtins
 import errno
 import socket
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -74,6 +75,16 @@ def test_starts_anew_where_the_server_cannot_go_on(drive, tmp_path):
     assert path.read_bytes() == CONTENT and parts(path) == []
 
 
+def test_goes_on_after_it_started_anew(drive, tmp_path):
+    # The part of an earlier run is longer than the file; of the new transfers one breaks off, too.
+    (tmp_path / 'a.pthabcdefgh.part').write_bytes(CONTENT * 2)
+    breaks = iter([None, None, 1_300_000, None, 600_000])
+    drive.ends = lambda number, first: next(breaks, None)
+    fetch('ID', tmp_path / 'a.pth', HAND)
+    assert (tmp_path / 'a.pth').read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+
+
 def test_gives_up_where_the_server_never_goes_on(drive, tmp_path):
     drive.ranges = False
     drive.ends = lambda number, first: 700_000
@@ -107,7 +118,7 @@ def test_page_that_leads_to_itself(drive, tmp_path, monkeypatch):
 
 def test_form_that_leads_nowhere(drive, tmp_path):
     drive.page, drive.status = '<form id="download-form"></form>', 200
-    assert HAND in refused(tmp_path / 'a.pth')
+    assert refused(tmp_path / 'a.pth') == f'Google Drive sends a page of a new kind; {HAND}'
 
 
 def test_no_network(tmp_path, monkeypatch):
@@ -156,7 +167,8 @@ def test_full_disk(drive, tmp_path, monkeypatch):
     assert drive.sent[-1] == 600_000
 
 
-def test_gdown_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'gdown', None)
+@pytest.mark.parametrize('gdown', [None, ModuleType('gdown')])
+def test_gdown_is_missing_or_old(tmp_path, monkeypatch, gdown):
+    monkeypatch.setitem(sys.modules, 'gdown', gdown)
     with pytest.raises(ValueError, match=r"pip install 'mmdet_ps\[download\]'"):
         fetch('ID', tmp_path / 'a.pth', HAND)

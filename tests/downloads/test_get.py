@@ -250,6 +250,11 @@ def test_broken_release_in_the_archive(drive, tmp_path):
     root = write_prw(tmp_path / 'made')
     (root / 'frame_test.mat').write_bytes(b'no matlab')
     drive.files = {entry.drive_id: packed(root, tmp_path / 'a', write_zip, '')}
+    line = refused(entry, tmp_path / 'data')
+    assert line.startswith(f'{entry.published(tmp_path / "data")}: frame_test.mat: ')
+    assert names(tmp_path / 'data') == [f'downloads/{entry.file}']
+    (root / 'frame_test.mat').unlink()
+    entry.published(tmp_path / 'data').write_bytes(packed(root, tmp_path / 'a', write_zip, ''))
     assert 'frame_test.mat' in refused(entry, tmp_path / 'data')
     assert names(tmp_path / 'data') == [f'downloads/{entry.file}']
 
@@ -293,6 +298,13 @@ def test_what_stands_under_the_name_is_left_alone(drive, tmp_path):
     ):
         get(entry, tmp_path)
     assert (tmp_path / 'prw' / 'mine').read_text() == 'mine' and drive.asked == []
+
+
+def test_link_under_the_name_is_left_alone(drive, tmp_path):
+    (tmp_path / 'prw').symlink_to(tmp_path / 'nowhere')
+    with pytest.raises(FileExistsError):
+        get(CATALOGUE['prw'], tmp_path)
+    assert (tmp_path / 'prw').is_symlink() and drive.asked == []
 
 
 def test_folder_that_cannot_be_written(tmp_path):
