@@ -133,6 +133,15 @@ def test_broken(tmp_path, write):
     assert check_reader(archive, read, 150, accept) > 50
 
 
+def test_wrong_checksum_of_compressed_bytes(tmp_path):
+    archive = write_tar(tmp_path / 'a.tar.gz', FILES)
+    content = bytearray(archive.read_bytes())
+    content[-8] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match='a.tar.gz: broken archive .CRC check failed'):
+        unpack(archive, tmp_path / 'out')
+
+
 @pytest.mark.parametrize('content', [b'', b'<html>quota</html>', b'\x1f\x8b' + b'x' * 100])
 def test_no_archive(tmp_path, content):
     (tmp_path / 'a.zip').write_bytes(content)

@@ -2,6 +2,7 @@ import builtins
 import errno
 import socket
 import sys
+import threading
 from types import ModuleType
 
 import pytest
@@ -61,6 +62,7 @@ def test_the_next_run_goes_on(drive, tmp_path):
     assert HAND in line
     (part,) = parts(path)
     assert part.read_bytes() == CONTENT[:CHUNK]
+    assert drive.sent == [0, 0, CHUNK]
     drive.ends = lambda number, first: None
     fetch('ID', path, HAND)
     assert path.read_bytes() == CONTENT and parts(path) == []
@@ -76,13 +78,29 @@ def test_starts_anew_where_the_server_cannot_go_on(drive, tmp_path):
 
 
 def test_goes_on_after_it_started_anew(drive, tmp_path):
-    # The part of an earlier run is longer than the file; of the new transfers one breaks off, too.
+    def ends(number, first):
+        drive.ranges = number >= 3
+        return {0: 1_300_000, 3: 600_000}.get(number)
+
+    drive.ranges, drive.ends = False, ends
+    fetch('ID', tmp_path / 'a.pth', HAND)
+    assert (tmp_path / 'a.pth').read_bytes() == CONTENT
+    assert drive.sent == [0, 0, 0, 0, 0, CHUNK]
+
+
+def test_part_that_is_longer_than_the_file(drive, tmp_path):
     (tmp_path / 'a.pthabcdefgh.part').write_bytes(CONTENT * 2)
-    breaks = iter([None, None, 1_300_000, None, 600_000])
-    drive.ends = lambda number, first: next(breaks, None)
     fetch('ID', tmp_path / 'a.pth', HAND)
     assert (tmp_path / 'a.pth').read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+
+
+def test_slow_transfer_is_not_stopped(drive, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, 'BEGIN', 0.3)
+    drive.hold_after = 1_200_000
+    threading.Timer(0.8, drive.released.set).start()
+    fetch('ID', tmp_path / 'a.pth', HAND)
+    assert (tmp_path / 'a.pth').read_bytes() == CONTENT
 
 
 def test_gives_up_where_the_server_never_goes_on(drive, tmp_path):
