@@ -19,7 +19,7 @@ take_setup_arguments "$@"
 force=0 figures=0
 for argument in "${REST[@]}"; do
   case $argument in
-    --figures) figures=1 SETUP+=(--plots) ;;
+    --figures) figures=1 SETUP+=(--extras) ;;
     --force) force=1 ;;
     *) die "unknown argument $argument (see --help)" ;;
   esac

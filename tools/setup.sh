@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: tools/setup.sh [--here] [--plots | --dev] [--cuda | --cpu] [--arch LIST] [--rebuild] [--offline DIR] | --download DIR --python X.Y [--without NAMES]
+# usage: tools/setup.sh [--here] [--extras | --dev] [--cuda | --cpu] [--arch LIST] [--rebuild] [--offline DIR] | --download DIR --python X.Y [--without NAMES]
 #
 # Installs everything that mmdet_ps needs, and the package itself (editable). A second run takes
 # seconds. mmcv-full is compiled once (about a minute on 2 cores) and kept as a wheel in
@@ -7,8 +7,9 @@
 #
 #   --here            into the Python that is active, around the torch 2.1 - 2.11 that it has;
 #                     without it: into .venv, made with $PYTHON or a python3.11, 3.12 or 3.10
-#   --plots           also what the t-SNE of tools/analysis/plot_features.py needs
-#   --dev             also what lint and tests need, and --plots
+#   --extras          also what single capabilities need (galleries, downloads, t-SNE); .venv always
+#                     gets it
+#   --dev             also what lint and tests need, and --extras
 #   --cuda            compile the CUDA operators even where no GPU is visible (needs nvcc)
 #   --cpu             compile CPU operators only, also where there is a GPU
 #   --arch LIST       cards to compile CUDA operators for, such as '8.0 9.0'; without it: those that
@@ -39,7 +40,7 @@ parse_arguments() {
   while (($#)); do
     case $1 in
       --here) here=1 ;;
-      --plots) extra=${extra:-plots} ;;
+      --extras) extra=${extra:-extras} ;;
       --dev) extra=dev ;;
       --rebuild) rebuild=1 ;;
       --dry-run) dry_run=1 ;;
@@ -63,6 +64,7 @@ parse_arguments() {
     esac
     shift
   done
+  ((here)) || [[ -n $download ]] || extra=${extra:-extras}
   if [[ -n $download ]]; then
     [[ -z $offline ]] || die '--download and --offline exclude each other'
     [[ $target =~ ^3\.1[0-2]$ ]] ||
@@ -156,7 +158,7 @@ install_torch() {
 # has one under another name (two packages would share the folder cv2).
 write_requirements() {
   local files=("$ROOT/requirements.txt")
-  [[ -z $extra ]] || files+=("$ROOT/requirements/plots.txt")
+  [[ -z $extra ]] || files+=("$ROOT"/requirements/{download,gallery,plots}.txt)
   [[ $extra != dev ]] || files+=("$ROOT/requirements/dev.txt")
   cat "${files[@]}" | grep -vE '^(#|$|torch|torchvision|mmcv-full|mmdet)([^a-z]|$)' >"$WORK/requirements.txt"
   if ((${OPENCV:-0})); then

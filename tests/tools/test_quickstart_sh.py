@@ -179,7 +179,7 @@ def test_figures_once(checkout):
     result, ran = quickstart(checkout, '--figures', '--cpu')
     assert result.returncode == 0, result.stderr
     assert ran == STEPS + FIGURES
-    assert (checkout / 'set_up').read_text().split() == ['--cpu', '--plots']
+    assert (checkout / 'set_up').read_text().split() == ['--cpu', '--extras']
     figures = checkout / 'work_dirs/figures'
     names = [f'fig{name}.png' for name in (
         '10_compared', '11_gallery_sizes', '7_sampling_locations', '9_features'

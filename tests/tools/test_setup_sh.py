@@ -416,23 +416,24 @@ def stamped(tmp_path):
 @pytest.mark.parametrize(
     'arguments, extras',
     [
-        ('', ()),
-        ('--plots', ('plots',)),
-        ('--dev', ('plots', 'dev')),
-        ('--dev --plots', ('plots', 'dev')),
+        ('--here', ()),
+        ('', ('extras',)),
+        ('--here --extras', ('extras',)),
+        ('--here --dev', ('extras', 'dev')),
+        ('--dev --extras', ('extras', 'dev')),
     ],
 )
 def test_extra_requirements(stamped, arguments, extras):
     listed = stamped(arguments, 'write_requirements; cat "$WORK/requirements.txt"')
     assert 'matplotlib' in listed
-    assert ('scikit-learn' in listed) == ('plots' in extras)
+    assert ('lancedb' in listed) == ('gdown' in listed) == ('extras' in extras)
     assert ('pytest' in listed) == ('dev' in extras)
 
 
-@pytest.mark.parametrize('before', ['', '--plots', '--dev'])
+@pytest.mark.parametrize('before', ['--here', '--here --extras', '--here --dev'])
 def test_what_was_set_up_without_an_extra_is_set_up_again(stamped, before):
     stamped(before, 'write_stamp')
-    order = ['', '--plots', '--dev']  # each has all that those before it have
+    order = ['--here', '--here --extras', '--here --dev']  # each has all that those before it have
     for asked in order:
         done = order.index(asked) <= order.index(before)
         assert stamped(asked, 'is_set_up && echo done || true') == 'done\n' * done
