@@ -16,6 +16,7 @@ from mmdet.datasets.pipelines import Compose
 
 from mmdet_ps.core.parallel import to_device
 from mmdet_ps.datasets.pipelines import use_given_boxes
+from mmdet_ps.downloads import find_released
 from mmdet_ps.gallery.people import People
 from mmdet_ps.gallery.pictures import as_picture
 from mmdet_ps.utils.pictures import box_position
@@ -42,8 +43,9 @@ class PersonSearcher:
         >>> hits.draw('hits.jpg')
 
     Args:
-        config: Config file of the model, or the loaded config.
-        checkpoint: Its weights; None keeps random ones.
+        config: Config file of the model, or the loaded config; or the name of a published
+            checkpoint that ``tools/download.py`` has fetched, ``'alignps_r50_prw'`` say.
+        checkpoint: Its weights; None keeps random ones. Left out with a published checkpoint.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; ``'auto'`` is CUDA where there is a GPU.
         batch: Pictures that the network takes at a time; by default 8 on a GPU, else 1.
 
@@ -59,7 +61,7 @@ class PersonSearcher:
     def __init__(
         self,
         config: str | Path | Config,
-        checkpoint: str | Path | None,
+        checkpoint: str | Path | None = '',
         device: str = 'auto',
         batch: int | None = None,
     ) -> None:
@@ -67,6 +69,8 @@ class PersonSearcher:
             raise ValueError(f'batch={batch}: must be 1 or more')
         self.device = _device(device)
         self.batch = batch or (8 if self.device.type == 'cuda' else 1)
+        if checkpoint == '':
+            config, checkpoint = find_released(str(config))
         cfg = config if isinstance(config, Config) else load_config(config)
         self.network = load_model(cfg, None if checkpoint is None else str(checkpoint))
         self.network.to(self.device)

@@ -203,3 +203,22 @@ def test_a_person_of_a_picture_is_found_again_in_a_gallery(searcher, tmp_path):
     assert hits[0].score == pytest.approx(float(people.scores[2]), abs=1e-6)
     with pytest.raises(FileNotFoundError):
         searcher.gallery(tmp_path / 'none', create=False)
+
+
+def test_a_published_checkpoint_is_taken_by_name(checkpoint, street, monkeypatch):
+    def find(name):
+        assert name == 'alignps_r50_prw'
+        return CONFIG, checkpoint
+
+    monkeypatch.setattr('mmdet_ps.apis.searcher.find_released', find)
+    named, given = (
+        PersonSearcher('alignps_r50_prw', device='cpu'),
+        PersonSearcher(CONFIG, checkpoint, device='cpu'),
+    )
+    assert named.model == given.model
+    assert np.array_equal(named.find(street).feats, given.find(street).feats)
+
+
+def test_a_config_without_weights_is_no_published_checkpoint():
+    with pytest.raises(FileNotFoundError, match='no published checkpoint of that name'):
+        PersonSearcher(str(CONFIG), device='cpu')

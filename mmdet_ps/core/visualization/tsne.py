@@ -133,7 +133,8 @@ def embed(people: People, seed: int) -> dict[str, np.ndarray]:
         from threadpoolctl import threadpool_limits
     except ImportError:
         raise ValueError(
-            'the t-SNE needs scikit-learn: tools/setup.sh --extras, or pip install "mmdet_ps[plots]"'
+            'the t-SNE needs scikit-learn: tools/setup.sh --extras, or pip install '
+            '"mmdet_ps[plots]"'
         ) from None
     rows = np.concatenate([people.feats[name] for name in BRANCHES]).astype(np.float64)
     if np.ptp(rows, axis=0).max() < 1e-6:
