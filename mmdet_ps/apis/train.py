@@ -10,7 +10,6 @@ import torch
 from mmcv import Config
 from mmcv.runner import DistSamplerSeedHook, build_runner, get_dist_info
 from mmdet.apis import set_random_seed
-from mmdet.core import build_optimizer
 from mmdet.datasets import build_dataset
 from mmdet.models import build_detector
 from mmdet.utils import collect_env, get_device, get_root_logger, setup_multi_processes
@@ -19,6 +18,7 @@ from torch import nn
 from mmdet_ps import __version__
 from mmdet_ps.core.config_check import check_config
 from mmdet_ps.core.hooks import SafeEvalHook
+from mmdet_ps.core.optimizers import build_optimizer
 from mmdet_ps.core.parallel import init_processes, wrap_model
 from mmdet_ps.core.precision import train_in_bfloat16
 from mmdet_ps.core.preparation import (
@@ -41,11 +41,18 @@ def check_num_pids(model: nn.Module, dataset: Any) -> None:
     """Compare the identities of a dataset with the lookup tables of a model.
 
     Raises:
-        ValueError: A table with fewer rows than the dataset has identities.
+        ValueError: A table with fewer rows than the dataset has identities, or nobody to learn.
     """
     needed = dataset.num_pids
     for name, module in model.named_modules():
-        if isinstance(module, OIMLoss) and module.num_pids < needed:
+        if not isinstance(module, OIMLoss):
+            continue
+        if needed == 0:
+            raise ValueError(
+                f'{dataset.ann_file}: nobody has an identity, and model.{name} learns them: '
+                'give people a person_id of 0 or more'
+            )
+        if module.num_pids < needed:
             raise ValueError(
                 f'{dataset.ann_file} has {needed} identities, but the lookup table of '
                 f'model.{name} has num_pids={module.num_pids} rows: set '

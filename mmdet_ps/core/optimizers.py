@@ -1,5 +1,8 @@
 """Optimizers for modules that learn in some steps and rest in others."""
 
+from typing import Any
+
+import mmdet.core
 from mmcv.runner.optimizer import OPTIMIZER_BUILDERS, DefaultOptimizerConstructor
 from torch import nn
 from torch.optim import Optimizer
@@ -48,3 +51,8 @@ class TurnsOptimizerConstructor(DefaultOptimizerConstructor):
             else:
                 group.update(at_rest)
         return optimizer
+
+
+def build_optimizer(model: nn.Module, cfg: dict[str, Any]) -> Optimizer:
+    """Build the optimizer of a config, by `TurnsOptimizerConstructor` where it names no other."""
+    return mmdet.core.build_optimizer(model, dict(constructor='TurnsOptimizerConstructor') | cfg)

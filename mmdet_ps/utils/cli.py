@@ -102,14 +102,17 @@ def run_tool(main: Callable[[], None]) -> None:
     import, is held back here.
 
     Errors of the kinds that mmdet_ps raises on bad input (``ValueError``, ``KeyError``,
-    ``OSError``) carry what is wrong, where, and the cure; any other exception is a defect of ours
-    and keeps its traceback.
+    ``OSError``) carry what is wrong, where, and the cure; any other exception, a ``KeyError`` of a
+    lone key among them, is a defect of ours and keeps its traceback.
     """
     warnings.filterwarnings('ignore', 'On January 1, 2023, MMCV', UserWarning)
     try:
         main()
     except KeyError as error:
-        fail(_own_words(str(error.args[0]) if error.args else str(error)))
+        message = str(error.args[0]) if error.args else ''
+        if ' ' not in message:
+            raise
+        fail(_own_words(message))
     except OSError as error:
         named = error.strerror and error.filename
         fail(f'{error.filename}: {error.strerror}' if named else _own_words(str(error)))

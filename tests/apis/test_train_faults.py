@@ -1,7 +1,9 @@
 """What goes wrong in a training run, and what the run makes of it."""
 
 import errno
+import json
 import os
+import shutil
 import signal
 from contextlib import contextmanager
 from functools import wraps
@@ -347,3 +349,15 @@ def test_config_of_the_caller_stays_as_it_is(data, tmp_path):
     before = cfg.pretty_text
     train(cfg, seed=0, validate=False)
     assert cfg.pretty_text == before
+
+
+def test_nobody_with_an_identity_is_told_before_training(tmp_path, data):
+    shutil.copytree(data, tmp_path / 'data')
+    path = tmp_path / 'data/train.json'
+    content = json.loads(path.read_text())
+    for person in content['annotations']:
+        person['person_id'] = -1
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'train\.json: nobody has an identity.*person_id'):
+        train(tiny_config(tmp_path / 'data', tmp_path / 'run'), seed=0, validate=False)
+    assert not (tmp_path / 'run').exists()

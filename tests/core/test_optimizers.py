@@ -4,7 +4,7 @@ from mmcv.runner import build_optimizer as build_by_mmcv
 from mmdet.core.optimizers import build_optimizer as build_by_mmdet
 from torch import nn
 
-from mmdet_ps.core.optimizers import TakesTurns
+from mmdet_ps.core.optimizers import TakesTurns, build_optimizer
 
 
 class Turns(TakesTurns, nn.Linear):
@@ -58,3 +58,11 @@ def test_every_parameter_is_in_one_group():
     members = [id(p) for group in optimizer.param_groups for p in group['params']]
     assert sorted(members) == sorted(id(p) for p in model.parameters())
     assert len(optimizer.param_groups) == 2
+
+
+def test_a_training_takes_turns_without_being_told():
+    """Our own training, where a schedule of somebody's own names no constructor."""
+    model = net()
+    assert groups(build_optimizer(model, dict(SGD)), model)['turns.weight']['momentum'] == 0
+    named = dict(SGD, constructor='DefaultOptimizerConstructor')
+    assert groups(build_optimizer(model, named), model)['turns.weight']['momentum'] == 0.9

@@ -43,9 +43,11 @@ def test_bad_input_is_one_line_and_exit_code_2(error, line, capsys):
     assert said(raising(error), capsys) == (2, line)
 
 
-def test_defects_keep_their_traceback():
-    with pytest.raises(TypeError):
-        run_tool(raising(TypeError('ours')))
+@pytest.mark.parametrize('error', [TypeError('ours'), KeyError('query_feats'), KeyError(3)])
+def test_defects_keep_their_traceback(error):
+    with pytest.raises(type(error)) as left:
+        run_tool(raising(error))
+    assert left.value is error
 
 
 class Broken(Dataset):

@@ -35,6 +35,11 @@ def test_iou_threshold_is_inclusive():
     assert evaluate_detection([boxes], [np.array([1])], [found], iou_thr=0.51)['recall'] == 0.0
 
 
+def test_score_threshold_is_inclusive():
+    boxes, found = np.array([[0, 0, 10, 10]]), np.array([[0, 0, 10, 10, 0.5]])
+    assert evaluate_detection([boxes], [np.array([1])], [found], score_thr=0.5)['recall'] == 1.0
+
+
 def reference(gt_bboxes, gt_pids, bboxes, score_thr, labelled):
     """The public evaluators' loops, but ranked by the score."""
     y_true, y_score, truths, found = [], [], 0, 0

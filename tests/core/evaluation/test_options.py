@@ -12,6 +12,9 @@ def test_what_is_given_wins_over_the_config_and_the_config_over_the_defaults():
     assert options.cbgm == dict(k1=10, k2=3)
     assert SearchOptions.of_config(evaluation).score_thr == 0.1
     assert SearchOptions.of_config({}) == SearchOptions()
+    said = dict(class_weighted=True, score_thr=0.5)
+    given = SearchOptions.of_config(said, class_weighted=False, score_thr=0.0)
+    assert given == SearchOptions(score_thr=0.0, class_weighted=False)
 
 
 @pytest.mark.parametrize(
