@@ -225,6 +225,9 @@ def test_figures_after_the_rest(checkout):
     (checkout / 'configs/synthetic/roi_alignps_tiny.py').write_text('lr = 3\n')
     assert quickstart(checkout, '--figures')[1] == FIGURES
     assert (checkout / 'found').read_text() == ''
+    # The second model's config builds on that of the first.
+    (checkout / 'configs/synthetic/alignps_tiny.py').write_text('lr = 4\n')
+    assert quickstart(checkout, '--figures')[1] == STEPS[2:] + FIGURES
     (checkout / 'data/synthetic/train.json').write_text('other data')
     assert quickstart(checkout, '--figures')[1] == STEPS[2:] + FIGURES
 

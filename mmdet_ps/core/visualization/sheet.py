@@ -197,7 +197,7 @@ def fitted(text: str, width: int) -> tuple[str, float]:
     while size > _SMALLEST and text_width(text, size) > width:
         size -= 0.01
     shown = text
-    while len(shown) > 1 and text_width(shown, size) > width:
+    while text and text_width(shown, size) > width:
         text = text[1:]
         shown = f'..{text}'
     return shown, size

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.colors import to_rgba
 from mmcv import Config
 
 from mmdet_ps.core.visualization.gallery_curve import draw_curves, read_curve
@@ -54,7 +55,10 @@ def test_the_papers_numbers_are_dotted_and_only_where_it_states_them(tmp_path):
     ]
     for axis, numbers in zip(figure.axes, zip(*rows, strict=True), strict=True):
         own, *stated = axis.lines
-        assert len({line.get_color() for line in axis.lines}) == 3 and own.get_linestyle() == '-'
+        assert (
+            len({to_rgba(line.get_color()) for line in axis.lines}) == 3
+            and own.get_linestyle() == '-'
+        )
         assert [label.get_text() for label in axis.get_xticklabels()] == ['50', '100', '4000']
         for line, number in zip(stated, numbers, strict=True):
             assert line.get_linestyle() == ':' and list(line.get_ydata()) == [number] * 2

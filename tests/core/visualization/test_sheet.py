@@ -162,6 +162,7 @@ def test_fitted_texts():
     text, size = fitted('frames/' * 9 + 'c1s1_000151.jpg', 150)
     assert text.startswith('..') and text.endswith('c1s1_000151.jpg')
     assert text_width(text, size) <= 150
+    assert fitted('long', 1)[0] == '..'  # the end of it
     # One letter more would be too wide.
     assert text_width('/' + text, size) > 150
 

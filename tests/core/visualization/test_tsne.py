@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.markers import MarkerStyle
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mmdet_ps.core.visualization.tsne import (
     BRANCHES,
@@ -40,7 +40,9 @@ def test_people_are_found_by_their_boxes():
         dict(
             bboxes=np.zeros((0, 5)), feats={n: np.zeros((0, 2)) for n in ('alignps', 'roi_align')}
         ),
-        result([[0, 0, 20, 40, 0.5], [200, 0, 219, 40, 0.3]], [5, -6], 'c'),
+        result(
+            [[500, 0, 520, 40, 0.9], [0, 0, 20, 40, 0.5], [200, 0, 219, 40, 0.3]], [-1, 5, -6], 'c'
+        ),
     ]
     boxes = np.array([[x, 0, x + 20, 40] for x in (0, 100, 50, 200)], np.float32)
     truths = [
@@ -131,6 +133,20 @@ def test_same_seed_same_places(clusters):
         second = embed(clusters, seed=7)
     for name in BRANCHES:
         assert first[name].tobytes() == second[name].tobytes()
+
+
+def test_seed_and_one_thread_reach_the_t_sne(clusters, monkeypatch):
+    seen = []
+
+    def fit_transform(self, rows):
+        threads = {library['num_threads'] for library in threadpool_info()}
+        seen.append((self.init, self.random_state, threads))
+        return np.zeros((len(rows), 2))
+
+    monkeypatch.setattr('sklearn.manifold.TSNE.fit_transform', fit_transform)
+    with threadpool_limits(2):
+        embed(clusters, seed=7)
+    assert seen == [('pca', 7, {1})]
 
 
 def test_few_points():
