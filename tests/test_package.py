@@ -37,6 +37,6 @@ def test_package_registers_whichever_comes_first(order):
     run(ORDERS[order] + REGISTERED)
 
 
-@pytest.mark.parametrize('module', ['core.evaluation', 'utils.cli', 'releases'])
+@pytest.mark.parametrize('module', ['core.evaluation', 'downloads', 'utils.cli', 'releases'])
 def test_what_needs_no_network_loads_none(module):
     run(f"import sys, mmdet_ps.{module}\nassert not {{'torch', 'mmcv'}} & set(sys.modules)\n")

@@ -230,11 +230,22 @@ def test_data_set(drive, tmp_path, name, write_release, write, prefix):
     assert get(entry, data) is None and len(drive.asked) == asked
 
 
+def test_release_with_a_copy_of_its_list_below(drive, tmp_path):
+    entry = CATALOGUE['prw']
+    root = write_prw(tmp_path / 'made')
+    (root / 'a_copy').mkdir()
+    (root / 'a_copy' / 'frame_train.mat').write_bytes(b'a copy')
+    drive.files = {entry.drive_id: packed(root, tmp_path / 'a', write_zip, '')}
+    assert get(entry, tmp_path / 'data')
+    assert (tmp_path / 'data' / 'prw' / 'query_info.txt').is_file()
+
+
 def test_archive_of_something_else(drive, tmp_path):
     entry = CATALOGUE['prw']
     drive.files = {entry.drive_id: write_zip(tmp_path / 'a', {'other.txt': b'1'}).read_bytes()}
     line = refused(entry, tmp_path / 'data')
-    assert 'not the prw release, no frame_train.mat in it; delete it and run' in line
+    said = f'{entry.published(tmp_path / "data")}: not the prw release, no frame_train.mat in it; '
+    assert line.startswith(f'{said}delete it and run the same command again')
     assert names(tmp_path / 'data') == [f'downloads/{entry.file}']
 
 
@@ -300,8 +311,10 @@ def test_what_stands_under_the_name_is_left_alone(drive, tmp_path):
     assert (tmp_path / 'prw' / 'mine').read_text() == 'mine' and drive.asked == []
 
 
-def test_link_under_the_name_is_left_alone(drive, tmp_path):
-    (tmp_path / 'prw').symlink_to(tmp_path / 'nowhere')
+@pytest.mark.parametrize('target', ['nowhere', 'empty'])
+def test_link_under_the_name_is_left_alone(drive, tmp_path, target):
+    (tmp_path / 'prw').symlink_to(tmp_path / target)
+    (tmp_path / 'empty').mkdir()
     with pytest.raises(FileExistsError):
         get(CATALOGUE['prw'], tmp_path)
     assert (tmp_path / 'prw').is_symlink() and drive.asked == []
