@@ -25,6 +25,8 @@ DATASETS = {'cuhk_sysu': 'cuhk', 'prw': 'prw', 'synthetic': 'synthetic'}
 SYNTHETIC_ITERATIONS = 300
 # What a config holds beside training and test: where things go and how often they are told.
 _UNTRAINED = ('work_dir', 'log_config', 'log_level', 'checkpoint_config', 'table', 'gpu_ids')
+# Entries of a row that is not a training of its own.
+_DERIVED = {'join', 'of', 'quoted', 'retest'}
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,28 @@ def plan(name: str, settings: Settings, seeds: int = 1) -> Table:
     """
     folder = table_folder(name)
     entries = Config.fromfile(str(folder / 'table.py')).table
-    joined = {part for entry in entries.rows.values() for part in entry.get('join', [])}
+    kept = {part for entry in entries.rows.values() for part in entry.get('join', [])}
+    kept |= {entry.retest for entry in entries.rows.values() if 'retest' in entry}
     runs: dict[str, tuple[Run, ...]] = {}
     for row, entry in entries.rows.items():
-        if 'join' not in entry and 'of' not in entry:
-            config = folder / f'{row}_{DATASETS[settings.dataset]}.py'
+        if not _DERIVED & entry.keys():
+            own = settings
+            if settings.iterations is not None:
+                own = replace(
+                    settings, iterations=round(settings.iterations / entry.get('time', 1))
+                )
             runs[row] = tuple(
-                replace(_run(config, settings, seed), keep_results=row in joined)
+                replace(_run(_leaf(folder, row, settings), own, seed), keep_results=row in kept)
                 for seed in range(seeds)
             )
     for row, entry in entries.rows.items():
         if 'of' in entry:
             runs[row] = runs[entry.of]
+        elif 'quoted' in entry:
+            runs[row] = ()
+        elif 'retest' in entry:
+            config = _leaf(folder, row, settings)
+            runs[row] = tuple(_retest(config, part) for part in runs[entry.retest])
         elif 'join' in entry:
             pairs = zip(*(runs[part] for part in entry.join), strict=True)
             runs[row] = tuple(_join(f'{folder.name}/{row}', parts) for parts in pairs)
@@ -105,6 +117,10 @@ def plan(name: str, settings: Settings, seeds: int = 1) -> Table:
             for row, entry in entries.rows.items()
         ),
     )
+
+
+def _leaf(folder: Path, row: str, settings: Settings) -> Path:
+    return folder / f'{row}_{DATASETS[settings.dataset]}.py'
 
 
 def _numbers(paper: Sequence[float]) -> dict[str, float]:
@@ -132,7 +148,7 @@ def _run(config: Path, settings: Settings, seed: int) -> Run:
         ]
     key = fingerprint(cfg, batch, settings.iterations)
     return Run(
-        name=f'{config.parent.name}/{config.stem.rsplit("_", 1)[0]}',
+        name=_row_name(config),
         config=config,
         seed=seed,
         folder=settings.work_dir / settings.dataset / key / f'seed{seed}',
@@ -140,6 +156,17 @@ def _run(config: Path, settings: Settings, seed: int) -> Run:
         scale_lr=batch != base,
         gpus=settings.gpus,
     )
+
+
+def _retest(config: Path, part: Run) -> Run:
+    """Evaluate the results of a run as another config says."""
+    key = f'{part.folder.parent.name}-{fingerprint(_config(config), 0, None)}'
+    folder = part.folder.parents[1] / key / part.folder.name
+    return Run(_row_name(config), config, part.seed, folder, parts=(part,))
+
+
+def _row_name(config: Path) -> str:
+    return f'{config.parent.name}/{config.stem.rsplit("_", 1)[0]}'
 
 
 def _join(name: str, parts: tuple[Run, ...]) -> Run:
@@ -175,7 +202,7 @@ def check_data(table: Table) -> None:
     Raises:
         FileNotFoundError: An annotation file is missing.
     """
-    cfg = _config(table.rows[0].runs[0].config)
+    cfg = _config(table.run_rows[0].runs[0].config)
     for split in (cfg.data.train, cfg.data.test):
         path = Path(split.get('data_root') or '') / split.ann_file
         if not path.is_file():

@@ -33,9 +33,10 @@ def summarize_table(table: Table, settings: Settings, failures: dict[str, str]) 
     Returns:
         ``table``, ``title``, ``dataset``, ``iterations``, ``reference`` and ``rows``: each row's
         ``paper`` (a number a metric, as far as the paper has it), ``about`` (whether it says so
-        roughly), ``feature``, ``runs`` (numbers a seed), ``ours`` and ``effect`` (ours minus the
-        reference row's, seed by seed; each metric ``{'mean', 'std'}`` or None), ``difference``
-        (ours minus the paper's, each metric a number or None) and ``failure``.
+        roughly), ``quoted`` (whether the row is the paper's alone), ``feature``, ``runs`` (numbers
+        a seed), ``ours`` and ``effect`` (ours minus the reference row's, seed by seed; each metric
+        ``{'mean', 'std'}`` or None), ``difference`` (ours minus the paper's, each metric a number
+        or None) and ``failure``.
     """
     runs = {row.name: _measured(row) for row in table.rows}
     reference = runs[table.reference]
@@ -56,6 +57,7 @@ def summarize_table(table: Table, settings: Settings, failures: dict[str, str]) 
                 feature=row.feature,
                 paper=row.paper,
                 about=row.about,
+                quoted=not row.runs,
                 runs=list(measured.values()),
                 ours=ours,
                 difference=difference,
@@ -144,7 +146,8 @@ def columns(summary: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 against: _cell(row['effect'] and row['effect'][metric], '+'),
             }
             line += [cells[kind] for kind in kinds[metric]]
-        lines.append([*line, 'failed' if row['failure'] else str(len(row['runs']))])
+        seeds = 'quoted' if row['quoted'] else str(len(row['runs']))
+        lines.append([*line, 'failed' if row['failure'] else seeds])
     return [*head, 'seeds'], lines
 
 
@@ -157,6 +160,8 @@ def to_markdown(summary: dict[str, Any]) -> str:
     text.append('')
     if any(row['about'] for row in summary['rows']):
         text += ['~: not in a table or figure, but worked out from what the text says.', '']
+    if any(row['quoted'] for row in summary['rows']):
+        text += ['quoted: the number of the paper; such a model is not built here.', '']
     done = {run['folder']: run for row in summary['rows'] for run in row['runs']}
     timed = [run for run in done.values() if run['training_seconds']]
     for gpus in sorted({run['training_gpus'] for run in timed}):

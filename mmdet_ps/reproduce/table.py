@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """One training and its test, or the join of two tests.
+    """One training and its test, the join of two tests, or another evaluation of one.
 
     Attributes:
         name: Row that asks for it, ``TABLE/ROW``.
@@ -37,8 +37,9 @@ class Run:
         options: Overrides for training, ``KEY=VALUE``.
         scale_lr: Whether the batch is not the one that the learning rate belongs to.
         gpus: Processes.
-        keep_results: Whether a join needs the boxes and features of this run's test.
-        parts: The two runs whose results are joined; empty for a training.
+        keep_results: Whether another run needs the boxes and features of this run's test.
+        parts: The two runs whose results are joined, or the one whose results are evaluated as
+            ``config`` says; empty for a training.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Run:
     @property
     def results(self) -> Path:
         """Boxes and features of every test picture, where they are kept."""
-        return self.folder / 'results.npz'
+        return self.parts[0].results if len(self.parts) == 1 else self.folder / 'results.npz'
 
     @property
     def trained(self) -> Path:
@@ -87,6 +88,8 @@ class Run:
         last = Step('testing', self._test_command(), made)
         if last.done:
             return []
+        if len(self.parts) == 1:
+            return [last]
         return [step for step in (self._first_step(), last) if not step.done]
 
     def _first_step(self) -> Step:
@@ -125,7 +128,7 @@ class Row:
         about: Whether they are said in the paper's text, roughly.
         feature: Whose numbers these are of a model with several features; None for the
             concatenation, or the only feature.
-        runs: One a seed; rows may share theirs.
+        runs: One a seed; rows may share theirs. None where the row is the paper's alone, quoted.
     """
 
     name: str
@@ -144,6 +147,11 @@ class Table:
     title: str
     reference: str
     rows: tuple[Row, ...]
+
+    @property
+    def run_rows(self) -> list[Row]:
+        """The rows that are run, not quoted."""
+        return [row for row in self.rows if row.runs]
 
     def row(self, name: str) -> Row:
         """Find a row.

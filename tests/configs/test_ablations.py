@@ -45,7 +45,7 @@ def test_every_row_has_a_leaf_a_dataset_and_nothing_else_does():
         folder / f'{row}_{dataset}.py'
         for folder in tables
         for row, entry in config(folder / 'table.py').table.rows.items()
-        if not {'join', 'of'} & set(entry)
+        if not {'join', 'of', 'quoted'} & set(entry)
         for dataset in DATASETS
     ]
     assert sorted(wanted) == sorted(LEAVES)
@@ -71,7 +71,9 @@ def test_leaf_builds_and_runs_a_training_and_a_test_step(path):
     assert built(path).backbone is not None
     done = stepped(path)
     assert all(math.isfinite(value) for value in done.losses.values()), done.losses
-    shared = 'shared_head.' if path.stem.startswith('nae_') else 'backbone.layer4.'
+    shared = (
+        'shared_head.' if path.stem.startswith(('nae', 'oim', 'seqnet')) else 'backbone.layer4.'
+    )
     assert starting(done.moved, 'backbone.layer3.') and any(shared in name for name in done.moved)
     for result in done.results:
         assert len(result['bboxes']) > 0
@@ -307,7 +309,7 @@ def test_rows_that_are_one_model_are_one_config():
     """What several tables share is trained once, so it has to be equal."""
     for dataset in DATASETS:
         full = [('fig6', 'all'), ('table1', 'p3'), ('table2', 'all'), ('table3', 'reid_first')]
-        full += [('table4', 'toim'), ('table6', 'alignps')]
+        full += [('table4', 'toim'), ('table6', 'alignps'), ('table8', 'alignps')]
         if dataset != 'synthetic':
             full.append(('table5', 'none'))
         groups = [
@@ -315,6 +317,9 @@ def test_rows_that_are_one_model_are_one_config():
             [('fig6', 'sa_ta'), ('table2', 'none')],
             [('fig6', 'sa_ra'), ('table3', 't3')],
             [('table6', 'joint'), ('table7', 'none')],
+            [('table6', 'nae'), ('table8', 'nae')],
+            [('table7', 'mi'), ('table8', 'roi_alignps')],
+            [('table8', 'seqnet'), ('table8', 'seqnet_cbgm')],
         ]
         for group in groups:
             models = [plain(config(leaf(t, row, dataset)).model) for t, row in group]
@@ -328,6 +333,8 @@ def test_table_names_a_reference_row():
         for row in table.rows.values():
             assert row.label and set(row.get('join', [])) <= set(table.rows)
             assert ('of' in row) == ('feature' in row)
+            assert row.get('retest', table.reference) in table.rows
+            assert 'quoted' not in row or row.paper
             assert 'of' not in row or 'model' in table.rows[row.of]
 
 

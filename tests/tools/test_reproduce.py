@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mmcv import Config
 
 from mmdet_ps.apis import load_config
 from mmdet_ps.reproduce import table as tables
@@ -295,6 +296,53 @@ def test_failing_part_of_a_joined_row(work, capsys):
     assert 'joint_synthetic seed0 tested' in ledger(work)
 
 
+def test_a_row_that_is_only_tested_otherwise_shares_the_training(work):
+    assert start('table8', '--dataset', 'synthetic', '--rows', 'seqnet_cbgm', 'seqnet') == 0
+    assert ledger(work) == [
+        *(f'seqnet_synthetic seed0 iteration {i}' for i in (1, 2, 3)),
+        'seqnet_synthetic seed0 tested',
+        'seqnet_cbgm_synthetic seed0 tested',
+    ]
+    assert start('table8', '--dataset', 'synthetic', '--rows', 'seqnet', 'seqnet_cbgm') == 0
+    assert len(ledger(work)) == 5
+    written = json.loads((work / 'work_dirs/reproduce/table8_sota_synthetic.json').read_text())
+    found = {row['row']: row['ours']['mAP'] for row in written['rows']}
+    assert found['seqnet']['mean'] == len('seqnet_synthetic')
+    assert found['seqnet_cbgm']['mean'] == len('seqnet_cbgm_synthetic')
+
+
+def test_quoted_rows_are_marked_and_not_run(tmp_path):
+    table = plan('table8', Settings('cuhk_sysu', tmp_path))
+    assert table.row('pga').runs == () and table.row('pga') not in table.run_rows
+    summary = summarize_table(table, Settings('cuhk_sysu', tmp_path), {})
+    assert {row['row'] for row in summary['rows'] if row['quoted']} >= {'ian', 'tcts', 'dpm_ide'}
+    assert not any(row['quoted'] for row in summary['rows'][:7])
+    head, lines = columns(summary)
+    pga = dict(zip(head, next(line for line in lines if line[0] == 'PGA'), strict=True))
+    assert (pga['mAP paper'], pga['top-1 paper'], pga['mAP ours']) == ('92.3', '94.7', '-')
+    assert pga['seeds'] == 'quoted'
+    assert 'quoted: the number of the paper' in to_markdown(summary)
+
+
+def test_drawn_scenes_give_equal_time_and_real_ones_the_schedule():
+    rows = plan('table8', Settings('synthetic', Path('runs'), iterations=300)).rows
+    given = {
+        row.name: next(o for o in row.runs[0].options if o.startswith('runner.max_iters'))
+        for row in rows
+        if row.runs and row.name != 'seqnet_cbgm'
+    }
+    times = load_table('table8_sota')
+    for name, option in given.items():
+        assert option == f'runner.max_iters={round(300 / times[name].get("time", 1))}'
+    assert given['alignps'] == 'runner.max_iters=300' != given['seqnet']
+    (run,) = plan('table8', Settings('prw', Path('runs'))).row('seqnet').runs
+    assert not any('max_iters' in option for option in run.options)
+
+
+def load_table(name):
+    return Config.fromfile(str(tables.ROOT / f'configs/ablations/{name}/table.py')).table.rows
+
+
 def test_dry_run_prints_what_is_left(work, capsys):
     assert start(*TABLE4, '--rows', 'oim') == 0
     capsys.readouterr()
@@ -312,7 +360,7 @@ def test_dry_run_prints_what_is_left(work, capsys):
 @pytest.mark.parametrize(
     'arguments, error, said',
     [
-        (['table8', '--dataset', 'synthetic'], KeyError, "no table 'table8'; there are fig6"),
+        (['table10', '--dataset', 'synthetic'], KeyError, "no table 'table10'; there are fig6"),
         ([*TABLE4, '--rows', 'toim2'], KeyError, '--rows toim2: table4_loss has no such row'),
         (['table4', '--dataset', 'prw'], FileNotFoundError, 'data/prw/train.json: no such file'),
     ],
@@ -471,6 +519,29 @@ PAPER = dict(
               95.1 95.6 | 50.4 84.5
               95.4 95.8 | 50.0 84.6
               95.1 95.3 | 51.4 85.2""",
+    table8="""75.5 78.7 | 21.3 49.4
+              91.5 92.4 | 43.3 80.9
+              92.1 92.9 | 44.0 81.1
+              93.8 94.6 | 46.7 83.4
+              94.8 95.7 | 47.6 87.6
+              93.1 93.4 | 45.9 81.9
+              95.4 96.0 | 51.6 84.4
+              76.3 80.1 | 23.0 61.9
+              77.9 81.2 | 24.2 53.1
+              79.3 81.3 |
+              84.1 86.5 | 33.4 73.6
+              88.9 89.1 | 37.1 76.7
+              89.7 90.8 | 39.8 80.4
+              90.0 90.7 | 45.3 81.7
+              92.3 94.7 | 44.2 85.2
+              93.1 94.2 | 50.5 87.1
+                        | 20.5 48.3
+              83.3 83.9 | 32.8 72.1
+              87.2 88.5 | 38.7 65.0
+              93.0 94.2 | 42.9 70.2
+              90.3 91.4 | 47.2 87.0
+              92.3 93.8 | 52.3 71.5
+              93.9 95.1 | 46.8 87.5""",
 )
 
 

@@ -28,7 +28,7 @@ def count(text: str) -> int:
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
-    parser.add_argument('tables', nargs='+', metavar='TABLE', help='fig6, table1, ... table7')
+    parser.add_argument('tables', nargs='+', metavar='TABLE', help='fig6, table1, ... table8')
     parser.add_argument('--dataset', required=True, choices=['cuhk_sysu', 'prw', 'synthetic'])
     parser.add_argument('--rows', nargs='+', metavar='ROW', help='only these; all by default')
     parser.add_argument('--seeds', type=count, default=1, metavar='N', help='runs of each row (1)')
@@ -78,7 +78,7 @@ def main() -> None:
     names = list(dict.fromkeys(table_folder(name).name for name in args.tables))
     tables = [plan(name, settings, args.seeds) for name in names]
     rows = {
-        table.name: [table.row(name) for name in args.rows] if args.rows else list(table.rows)
+        table.name: [table.row(name) for name in args.rows] if args.rows else table.run_rows
         for table in tables
     }
     if args.dry_run:

@@ -1,0 +1,1 @@
+_base_ = '../../alignps/alignps_r50_cuhk.py'

@@ -1,0 +1,1 @@
+_base_ = '../../synthetic/alignps_tiny.py'

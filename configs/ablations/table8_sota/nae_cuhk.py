@@ -1,0 +1,1 @@
+_base_ = '../../baselines/nae_r50_cuhk.py'

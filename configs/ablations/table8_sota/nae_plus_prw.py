@@ -1,0 +1,1 @@
+_base_ = '../../baselines/nae_plus_r50_prw.py'

@@ -1,0 +1,1 @@
+_base_ = '../../synthetic/nae_plus_tiny.py'

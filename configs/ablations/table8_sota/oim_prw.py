@@ -1,0 +1,1 @@
+_base_ = '../../baselines/oim_r50_prw.py'

@@ -1,0 +1,1 @@
+_base_ = '../../synthetic/oim_tiny.py'

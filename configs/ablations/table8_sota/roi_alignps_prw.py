@@ -1,0 +1,1 @@
+_base_ = '../../roi_alignps/roi_alignps_r50_prw.py'

@@ -1,0 +1,1 @@
+_base_ = '../../synthetic/roi_alignps_tiny.py'

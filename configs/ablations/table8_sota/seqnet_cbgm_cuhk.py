@@ -1,0 +1,1 @@
+_base_ = '../../baselines/seqnet_cbgm_r50_cuhk.py'

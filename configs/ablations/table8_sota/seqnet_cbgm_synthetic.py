@@ -1,0 +1,1 @@
+_base_ = '../../synthetic/seqnet_cbgm_tiny.py'
