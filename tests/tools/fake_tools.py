@@ -44,6 +44,16 @@ def train(folder, config, arguments, note):
                 time.sleep(0.01)
         save(f'iter_{iteration}.pth')
         note(f'iteration {iteration}')
+    if (folder / 'time').exists():
+        write_log(folder, out, float((folder / 'time').read_text()))
+
+
+def write_log(folder, out, seconds):
+    """The log of a training whose first four iterations are slow; its checkpoint is a real one."""
+    lines = [dict(mode='train', time=9.0 if i < 4 else seconds) for i in range(24)]
+    (out / 'a.log.json').write_text('\n'.join(json.dumps(line) for line in [dict(seed=0), *lines]))
+    (out / 'latest.pth').unlink()
+    (out / 'latest.pth').write_bytes((folder / 'meta.pth').read_bytes())
 
 
 def test(config, arguments, note):

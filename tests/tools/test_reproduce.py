@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from mmcv import Config
 
 from mmdet_ps.apis import load_config
@@ -355,6 +356,30 @@ def test_dry_run_prints_what_is_left(work, capsys):
     assert 'test_ps.py' in lines[3] and 'result.json' in lines[3]
     assert lines[-1] == '# table2_region/all, seed 0: above'
     assert sorted(work.rglob('*')) == before
+
+
+def test_forecast_adds_up_what_is_left(work, capsys):
+    """Alike trainings are timed once, finished ones are passed; of other seeds each counts."""
+    assert start(*TABLE4, '--rows', 'oim') == 0
+    capsys.readouterr()
+    torch.save(dict(meta=dict(epoch=0, iter=24, epoch_iters=120)), work / 'meta.pth')
+    (work / 'time').write_text('0.5')
+    assert start(*TABLE4, '--seeds', '2', '--dry-run', '--forecast') == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line for line in lines if ' s x ' in line]
+    assert told == [
+        'table4_loss/oim: 0.500 s x 300 iterations x 1 seed(s) = 0.04 h',
+        'table4_loss/toim_no_lut: 0.500 s x 300 iterations x 2 seed(s) = 0.08 h',
+        'table4_loss/toim: 0.500 s x 300 iterations x 2 seed(s) = 0.08 h',
+    ]
+    assert lines[-1].startswith('in all 0.21 h of training with --gpus 1 on ')
+    assert not any('tested' in line for line in ledger(work)[4:])
+
+
+def test_forecast_of_a_training_that_fails_is_one_line(work, capsys):
+    (work / 'fail').write_text('oim_synthetic')
+    with pytest.raises(ValueError, match='oim: its training ended with 1: .*no picture'):
+        start(*TABLE4, '--rows', 'oim', '--dry-run', '--forecast')
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dry-run', action='store_true', help='print the commands that are left, and do nothing'
     )
+    parser.add_argument(
+        '--forecast',
+        action='store_true',
+        help='with --dry-run: also time 20 iterations of each training that is left, and print '
+        'the hours that it would take here',
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/reproduce'))
     parser.add_argument('--out', type=Path, help='folder of the tables; that of --work-dir')
     args = parser.parse_args()
     if args.iterations and args.dataset != 'synthetic':
         parser.error('--iterations is for --dataset synthetic')
+    if args.forecast and not args.dry_run:
+        parser.error('--forecast goes with --dry-run')
     return args
 
 
@@ -83,6 +91,9 @@ def main() -> None:
     }
     if args.dry_run:
         print_commands(rows)
+        if args.forecast:
+            check_data(tables[0])
+            print_forecast(rows, args.gpus)
         return
     check_data(tables[0])
     signal.signal(signal.SIGTERM, stop)
@@ -151,6 +162,25 @@ def print_commands(rows: dict[str, list]) -> None:
                 for step in new:
                     print(shlex.join(step.command))
                 printed.update(step.made for step in new)
+
+
+def print_forecast(rows: dict[str, list], gpus: int) -> None:
+    """Time every training that is left, and print what all would take."""
+    from mmdet_ps.reproduce.forecast import forecast
+    from mmdet_ps.utils.timing import device_name
+
+    runs = [run for table in rows.values() for row in table for run in row.runs]
+    hours = 0.0
+    for found in forecast([part for run in runs for part in (*run.parts, run)]):
+        hours += found.hours
+        print(
+            f'{found.run.name}: {found.seconds:.3f} s x {found.iterations} iterations x '
+            f'{found.runs} seed(s) = {found.hours:.2f} h',
+            flush=True,
+        )
+    print(
+        f'in all {hours:.2f} h of training with --gpus {gpus} on {device_name()}; tests come on top'
+    )
 
 
 if __name__ == '__main__':
