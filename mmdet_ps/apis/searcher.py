@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -32,6 +33,8 @@ Picture = str | os.PathLike | np.ndarray
 
 class PersonSearcher:
     """A trained model that finds people in pictures and searches them in galleries.
+
+    Threads may share one; they take turns at the network.
 
     Example:
         >>> from mmdet_ps.apis import PersonSearcher
@@ -74,6 +77,7 @@ class PersonSearcher:
         cfg = config if isinstance(config, Config) else load_config(config)
         self.network = load_model(cfg, None if checkpoint is None else str(checkpoint))
         self.network.to(self.device)
+        self._turn = threading.Lock()
         steps = list(cfg.data.test.pipeline)
         given = use_given_boxes(dict(pipeline=steps), 'gt')['pipeline']
         # In place of the step that loads a picture, one that takes the array that is there.
@@ -184,7 +188,7 @@ class PersonSearcher:
     def _run(self, samples: Sequence[dict]) -> list[People]:
         """Run the network on pictures of one size."""
         data = to_device(collate(list(samples), samples_per_gpu=len(samples)), self.device)
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             results = self.network(return_loss=False, rescale=True, **data)
         return [
             People(

@@ -68,16 +68,21 @@ class Video:
             raise PictureError(f'{path}: not a video that OpenCV reads, or cut off at its start')
         self.broken = 0
         self.read = 0
-        self._rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self._rate = self._rate if math.isfinite(self._rate) and self._rate > 0 else 25.0
+        self.rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = self.rate if math.isfinite(self.rate) and self.rate > 0 else 25.0
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.declared = int(count) if math.isfinite(count) and count > 0 else 0
+
+    @property
+    def seconds(self) -> float:
+        """Position of the last frame as the header says; 0 where that says nothing."""
+        return max(self.declared - 1, 0) / self.rate
 
     def expected(self, every: float) -> int | None:
         """How many frames `frames` will give as the header says; None where that says nothing."""
         if not self.declared:
             return None
-        return int((self.declared - 1) / self._rate / max(every, 1 / self._rate)) + 1
+        return int((self.declared - 1) / self.rate / max(every, 1 / self.rate)) + 1
 
     def frames(self, every: float, after: int = -1) -> Iterator[Frame]:
         """Go through the frames, one every so many seconds.
@@ -107,6 +112,21 @@ class Video:
             yield Frame(number, position, picture)
         self._capture.release()
 
+    def around(self, position: float, seconds: float, every: float) -> Iterator[Frame]:
+        """Give the frames from so many seconds before a time to so many after it.
+
+        Args:
+            position: Seconds into the video.
+            seconds: Before and after.
+            every: Seconds between frames; 0 gives each frame. Their numbers count from 0.
+        """
+        self.seek(position - seconds)
+        for frame in self.frames(every):
+            if frame.position > position + seconds:
+                return
+            if frame.position >= position - seconds:
+                yield frame
+
     def fault(self) -> str:
         """Say what was wrong, after the last frame; empty where nothing was."""
         faults = []
@@ -134,7 +154,7 @@ class Video:
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if math.isfinite(seconds) and seconds > before:
             return seconds
-        return before + 1 / self._rate if before >= 0 else 0.0
+        return before + 1 / self.rate if before >= 0 else 0.0
 
     def seek(self, position: float) -> None:
         """Go to shortly before a time; where the container cannot seek, stay at the start."""
