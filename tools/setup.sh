@@ -7,7 +7,7 @@
 #
 #   --here            into the Python that is active, around the torch 2.1 - 2.11 that it has;
 #                     without it: into .venv, made with $PYTHON or a python3.11, 3.12 or 3.10
-#   --extras          also what single capabilities need (galleries, downloads, t-SNE); .venv always
+#   --extras          also what single capabilities need (galleries, page, downloads, t-SNE); .venv always
 #                     gets it
 #   --dev             also what lint and tests need, and --extras
 #   --cuda            compile the CUDA operators even where no GPU is visible (needs nvcc)
@@ -158,7 +158,7 @@ install_torch() {
 # has one under another name (two packages would share the folder cv2).
 write_requirements() {
   local files=("$ROOT/requirements.txt")
-  [[ -z $extra ]] || files+=("$ROOT"/requirements/{download,gallery,plots}.txt)
+  [[ -z $extra ]] || files+=("$ROOT"/requirements/{download,gallery,plots,web}.txt)
   [[ $extra != dev ]] || files+=("$ROOT/requirements/dev.txt")
   cat "${files[@]}" | grep -vE '^(#|$|torch|torchvision|mmcv-full|mmdet)([^a-z]|$)' >"$WORK/requirements.txt"
   if ((${OPENCV:-0})); then

@@ -131,8 +131,9 @@ class Desk:
     def look(self, picture: np.ndarray) -> Scene:
         """Find the people of a picture."""
         people = self.searcher.find(picture).above(MIN_SCORE)
-        small, scale = fit(picture)
-        return Scene(small, people.boxes * scale, people.feats)
+        # Gradio tells rightly where a picture was clicked if the browser does not enlarge it.
+        shown, scale = fit(picture, enlarge=True)
+        return Scene(shown, people.boxes * scale, people.feats)
 
     def scenes(self) -> list[tuple[str, str]]:
         """Pictures and videos of the gallery: a short name and the source's own, in its order."""
@@ -276,13 +277,18 @@ def overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
     return common / (areas - common)
 
 
+def span(one: Appearance) -> str:
+    """When an appearance begins and ends; a day that both share is written once."""
+    begin, end = format_time(one.start), format_time(one.end)
+    day, space, clock = end.rpartition(' ')
+    if begin == end:
+        return begin
+    return f'{begin} – {clock if space and begin.startswith(day) else end}'
+
+
 def card_text(one: Appearance) -> str:
     """Similarity, camera and time of a card."""
     best = one.best
-    times = [format_time(one.start)]
-    if one.end != one.start:
-        times.append(format_time(one.end))
     place = best.camera or Path(best.source).stem
     count = f'{len(one.hits)} hits' if len(one.hits) > 1 else ''
-    parts = [f'{best.similarity:.2f}', place, ' – '.join(times), count]
-    return ' · '.join(part for part in parts if part)
+    return ' · '.join(part for part in (f'{best.similarity:.2f}', place, span(one), count) if part)

@@ -7,9 +7,8 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 
-from ..gallery.times import format_time
 from ..utils.pictures import PictureError
-from .desk import Desk, Visit, Wanted, card_text
+from .desk import Desk, Visit, Wanted, card_text, span
 from .pictures import card, clip, fit, outline
 
 HINT = 'Drop a picture, paste one, or choose a scene of the gallery below.'
@@ -161,12 +160,10 @@ class Page:
         except PictureError as error:
             picture = None
             gr.Warning(str(error))
-        moments = ' – '.join(dict.fromkeys(format_time(t) for t in (one.start, one.end) if t))
-        details = [Path(best.source).name, best.camera, moments]
+        details = [Path(best.source).name, best.camera, span(one)]
         details += [f'similarity {best.similarity:.3f}', f'detection {best.score:.2f}']
         text = ' · '.join(part for part in details if part)
         return (
-            visit,
             gr.update(visible=True),
             picture,
             text,

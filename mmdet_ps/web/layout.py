@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 
 import gradio as gr
+import numpy as np
 
 from ..gallery.pictures import read_upright
 from ..utils.pictures import PictureError
@@ -19,15 +20,23 @@ THEME = gr.themes.Soft(
 )
 CSS = """
 .gradio-container { max-width: 1440px !important; margin: auto; }
-#scene img { cursor: crosshair; }
-#cards .grid-container { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
-#cards .thumbnail-item { aspect-ratio: auto; display: flex; flex-direction: column; }
-#cards .thumbnail-item img { aspect-ratio: 4 / 5; height: auto; object-fit: cover; }
-#cards .caption-label { position: static; max-width: 100%; width: 100%; border: 0;
-  border-radius: 0; white-space: normal; text-align: left; font-size: 0.8rem; padding: 6px 8px; }
+.gradio-container > main { width: 100%; }
 #title h1 { margin-bottom: 0; }
 #status p, #hint p { font-size: 1.05rem; }
 #note p { color: var(--body-text-color-subdued); font-size: 0.85rem; }
+#scene img { cursor: crosshair; }
+#scene img, #found img { width: 100%; height: 100%; object-fit: contain; }
+#found, #film { border: 0 !important; }
+#detail { position: fixed; z-index: 100; inset: 0; margin: auto; width: min(1100px, 96vw);
+  height: fit-content; max-height: 96vh; overflow: auto; box-shadow: 0 0 0 100vmax #0f172a99; }
+#cards .grid-wrap { max-height: none; overflow: visible; }
+#cards .grid-container { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr));
+  grid-auto-rows: auto; align-items: start; }
+#cards .thumbnail-item { aspect-ratio: auto; display: flex; flex-direction: column; }
+#cards .thumbnail-item img { aspect-ratio: 4 / 5; height: auto; object-fit: cover; }
+#cards .caption-label { position: static; width: 100%; max-width: 100%; border: 0; padding: 6px 8px;
+  border-radius: 0; background: none; white-space: normal; text-align: left; font-size: 0.8rem; }
+#pages { text-align: center; align-self: center; white-space: nowrap; min-width: 110px; }
 @media (max-width: 640px) {
   .gradio-container > main, .gradio-container { padding: 8px !important; }
 }
@@ -40,22 +49,16 @@ _NOTE = (
 _CHANGES = {gr.Dropdown: ['input'], gr.Textbox: ['submit', 'blur'], gr.Slider: ['release']}
 
 
-class ScenePicture(gr.Image):
-    """A picture that is sent, read as those of the gallery are, and shown with people outlined."""
-
-    is_template = True
-
-    def preprocess(self, payload):
-        """Read what was sent, (H, W, 3) uint8 in BGR."""
-        if payload is None or payload.path is None:
-            return None
-        try:
-            return read_upright(payload.path)
-        except PictureError:
-            raise gr.Error(
-                'This file is no picture that can be read, or it is cut off.',
-                print_exception=False,
-            ) from None
+def _read_sent(sent) -> np.ndarray | None:
+    """Read a picture that was sent as those of the gallery are read, (H, W, 3) uint8 in BGR."""
+    if sent is None or sent.path is None:
+        return None
+    try:
+        return read_upright(sent.path)
+    except PictureError:
+        raise gr.Error(
+            'This file is no picture that can be read, or it is cut off.', print_exception=False
+        ) from None
 
 
 def _said(event: Callable) -> Callable:
@@ -117,16 +120,20 @@ def _adding(allowed: bool) -> list[gr.components.Component]:
 def build(desk: Desk, title: str) -> gr.Blocks:
     """Lay the page out."""
     page = Page(desk)
-    with gr.Blocks(title=title, analytics_enabled=False, delete_cache=(600, _KEPT)) as blocks:
+    with gr.Blocks(
+        title=title, fill_width=True, analytics_enabled=False, delete_cache=(600, _KEPT)
+    ) as blocks:
         visit = gr.State()
         gr.Markdown(f'# {title}', elem_id='title')
         summary = gr.Markdown(elem_id='summary')
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                scene = ScenePicture(
+                scene = gr.Image(
                     label='Scene', type='numpy', format='jpeg', sources=['upload', 'clipboard'],
                     interactive=True, height=420, elem_id='scene', buttons=['fullscreen'],
                 )  # fmt: skip
+                # Gradio reads with Pillow, as it is and without a word on what cannot be read.
+                scene.preprocess = _read_sent
                 hint = gr.Markdown(HINT, elem_id='hint')
                 source = gr.Dropdown(
                     label='Scene of the gallery', choices=[], value=None, elem_id='source'
@@ -140,14 +147,16 @@ def build(desk: Desk, title: str) -> gr.Blocks:
             with gr.Column(scale=7, min_width=320):
                 status = gr.Markdown('Hits appear here.', elem_id='status')
                 with gr.Group(visible=False, elem_id='detail') as detail:
-                    picture = gr.Image(
-                        show_label=False, interactive=False, format='jpeg', elem_id='found',
-                        buttons=['download', 'fullscreen'], height=420,
-                    )  # fmt: skip
-                    film = gr.Video(
-                        show_label=False, interactive=False, autoplay=True, loop=True,
-                        visible=False, elem_id='film', buttons=[], height=320,
-                    )  # fmt: skip
+                    with gr.Row():
+                        picture = gr.Image(
+                            show_label=False, interactive=False, format='jpeg', elem_id='found',
+                            buttons=['download', 'fullscreen'], min_width=280, height='42vh',
+                        )  # fmt: skip
+                        film = gr.Video(
+                            show_label=False, interactive=False, autoplay=True, loop=True,
+                            visible=False, elem_id='film', buttons=[], min_width=280,
+                            height='42vh',
+                        )  # fmt: skip
                     about = gr.Markdown(elem_id='about', padding=True)
                     with gr.Row():
                         this = gr.Button('Search this person', variant='primary', elem_id='this')
@@ -184,8 +193,7 @@ def build(desk: Desk, title: str) -> gr.Blocks:
         back.click(_said(lambda visit: page.turned(visit, -1)), visit, right, **quiet)
         onward.click(_said(lambda visit: page.turned(visit, 1)), visit, right, **quiet)
         cards.select(
-            _said(page.opened), visit, [visit, detail, picture, about, this, film],
-            scroll_to_output=True, **quiet,
+            _said(page.opened), visit, [detail, picture, about, this, film], **quiet,
         ).success(_said(page.played), visit, film, **quiet)  # fmt: skip
         this.click(_said(page.searched), visit, [*left, *right, source, moment], **quiet)
         close.click(lambda: gr.update(visible=False), None, detail, **quiet)

@@ -26,11 +26,13 @@ _NEAR = 0.3
 _OUTLINE, _CHOSEN, _SHADE = (118, 157, 15), (6, 119, 217), (24, 24, 24)
 
 
-def fit(picture: np.ndarray, longest: int = _SCENE) -> tuple[np.ndarray, float]:
-    """Make a picture smaller where it is too large to be sent; the picture and its scale."""
-    scale = min(1.0, longest / max(picture.shape[:2]))
-    if scale == 1.0:
-        return picture, scale
+def fit(
+    picture: np.ndarray, longest: int = _SCENE, enlarge: bool = False
+) -> tuple[np.ndarray, float]:
+    """Scale a picture to be sent, down or (where asked) up to a longest side; and its scale."""
+    scale = longest / max(picture.shape[:2])
+    if scale == 1 or (scale > 1 and not enlarge):
+        return picture, 1.0
     size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA), scale
 
@@ -45,9 +47,8 @@ def outline(
     for n in order:
         x1, y1, x2, y2 = (round(float(value)) for value in boxes[n])
         colour = _CHOSEN if n == chosen else _OUTLINE
-        width = line + 1 if n == chosen else line
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), _SHADE, width + 2, cv2.LINE_AA)
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, width, cv2.LINE_AA)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), _SHADE, line + 2, cv2.LINE_AA)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, line, cv2.LINE_AA)
     return drawn
 
 
