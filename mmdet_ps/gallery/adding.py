@@ -5,13 +5,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from ..utils.pictures import PictureError
 from .filters import any_of, quoted
+from .finder import Finder
 from .index import Index
 from .people import People
 from .progress import Bar, Progress, until_signal
@@ -19,9 +19,6 @@ from .reader import Begun, Ended, Look, Reader, Task
 from .report import AddReport, Broken
 from .schema import people_table, sources_schema
 from .sources import PICTURE, STREAM, VIDEO, Source
-
-if TYPE_CHECKING:
-    from .gallery import Finder
 
 # A commit is due with so many people, or when a source has ended and the last one is so long ago.
 _PEOPLE = 10_000
@@ -83,7 +80,7 @@ class Adding:
     def __init__(
         self,
         index: Index,
-        finder: 'Finder',
+        finder: Finder,
         every: float,
         camera: str | None,
         start: float | None,

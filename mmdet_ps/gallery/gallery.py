@@ -6,15 +6,14 @@ import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
 from .adding import Adding
 from .filters import Filter, any_of, source_condition
+from .finder import Finder
 from .hits import Hit, Hits
 from .index import Index
-from .people import People
 from .progress import Progress
 from .report import AddReport
 from .sources import Given, expand_sources
@@ -25,26 +24,6 @@ Time = str | float | datetime.datetime
 
 def _warn(line: str) -> None:
     warnings.warn(line, stacklevel=2)
-
-
-class Finder(Protocol):
-    """What fills a gallery; `mmdet_ps.apis.PersonSearcher` is one.
-
-    Attributes:
-        dim: Size of an embedding.
-        model: Fingerprint of the weights.
-        batch: Pictures that the network takes at a time.
-    """
-
-    dim: int
-    model: str
-    batch: int
-
-    def prepare(self, picture: np.ndarray) -> Any:
-        """Make a picture ready for the network; called in threads."""
-
-    def find_prepared(self, prepared: Sequence[Any]) -> list[People]:
-        """Find people in pictures that are ready."""
 
 
 @dataclass(frozen=True)
