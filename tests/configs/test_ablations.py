@@ -71,9 +71,8 @@ def test_leaf_builds_and_runs_a_training_and_a_test_step(path):
     assert built(path).backbone is not None
     done = stepped(path)
     assert all(math.isfinite(value) for value in done.losses.values()), done.losses
-    shared = (
-        'shared_head.' if path.stem.startswith(('nae', 'oim', 'seqnet')) else 'backbone.layer4.'
-    )
+    two_stage = config(path).model.type == 'TwoStageSearch'
+    shared = 'shared_head.' if two_stage else 'backbone.layer4.'
     assert starting(done.moved, 'backbone.layer3.') and any(shared in name for name in done.moved)
     for result in done.results:
         assert len(result['bboxes']) > 0
