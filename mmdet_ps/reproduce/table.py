@@ -154,17 +154,20 @@ class Table:
         return [row for row in self.rows if row.runs]
 
     def row(self, name: str) -> Row:
-        """Find a row.
+        """Find a row that is run.
 
         Raises:
             KeyError: No such row.
+            ValueError: It is quoted, so there is nothing to run.
         """
         for row in self.rows:
+            if row.name == name and not row.runs:
+                raise ValueError(f'--rows {name}: is quoted from the paper, there is none to run')
             if row.name == name:
                 return row
         raise KeyError(
             f'--rows {name}: {self.name} has no such row; it has '
-            f'{", ".join(row.name for row in self.rows)}'
+            f'{", ".join(row.name for row in self.run_rows)}'
         )
 
 

@@ -348,3 +348,12 @@ def test_override_of_a_leaf_merges_as_in_any_config(path, tmp_path):
         assert cfg.model.mutual == config(path).model.mutual
     with pytest.raises(KeyError, match='table: is a variable of the config files'):
         load_config(path, {'table.rows.kl.model.with_rpn': False})
+
+
+@pytest.mark.parametrize('dataset', DATASETS)
+def test_a_row_that_is_only_tested_otherwise_trains_as_its_source(dataset):
+    ours, theirs = (
+        plain(config(leaf('table8', row, dataset))._cfg_dict) for row in ('seqnet_cbgm', 'seqnet')
+    )
+    assert ours.pop('evaluation') != theirs.pop('evaluation')
+    assert ours == theirs
