@@ -56,7 +56,7 @@ class PersonSearchDataset(CocoDataset):
 
     Raises:
         FileNotFoundError: where the annotation file or a picture is missing.
-        ValueError: where an annotation is not sane or nothing is left to train on.
+        ValueError: where a path is none, an annotation is not sane or nothing is left to train on.
     """
 
     CLASSES = ('person',)
@@ -74,6 +74,11 @@ class PersonSearchDataset(CocoDataset):
         check_pictures: bool = True,
         **kwargs: Any,
     ):
+        paths = dict(kwargs, ann_file=ann_file, query_file=query_file)
+        for name in ('ann_file', 'query_file', 'data_root', 'img_prefix'):
+            path = paths.get(name)
+            if not isinstance(path, str) and (path is not None or name == 'ann_file'):
+                raise ValueError(f'{name}={path!r}: the path of a file or folder is needed')
         super().__init__(ann_file, pipeline, **kwargs)
         self.query_file = query_file and os.path.join(self.data_root or '', query_file)
         self.gallery_sizes = self.GALLERY_SIZES if gallery_sizes is None else gallery_sizes

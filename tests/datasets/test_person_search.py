@@ -439,3 +439,18 @@ def test_given_boxes_reach_the_model(tmp_path, source, expected, batch):
     loader = build_dataloader(dataset, batch, 0, dist=False, shuffle=False)
     got = collect_results(MMDataParallel(Recorder(f'{source}_bboxes'), device_ids=[]), loader)
     assert [boxes.tolist() for boxes in got] == expected
+
+
+@pytest.mark.parametrize('name', ['ann_file', 'query_file', 'data_root', 'img_prefix'])
+@pytest.mark.parametrize('value', [3, 0, True])
+def test_a_path_that_is_none_is_told(tmp_path, name, value):
+    with pytest.raises(ValueError, match=f'{name}={value}: the path of a file or folder'):
+        build(tmp_path, **{name: value})
+
+
+def test_an_annotation_file_has_to_be_given(tmp_path):
+    with pytest.raises(ValueError, match='ann_file=None: the path'):
+        build(tmp_path, ann_file=None)
+    file = str(tmp_path / 'train.json')
+    others = dict(query_file=None, data_root=None, img_prefix=None)
+    assert len(build(tmp_path, ann_file=file, check_pictures=False, **others)) == 3
