@@ -207,6 +207,20 @@ def test_a_detection_that_overlaps_the_query_box_by_half_is_the_query_itself(shi
     assert found['details'].top_sims[0, 0] == pytest.approx(best, rel=1e-6)
 
 
+def test_a_detection_that_is_exactly_half_of_the_query_box_is_the_query_itself():
+    protocol, bboxes, feats = three_images()
+    # 41 x 51 of 41 x 102 whole pixels.
+    protocol.query_boxes[0] = [10, 10, 50, 111]
+    bboxes[0][0] = [10, 10, 50, 60, 0.9]
+    feats[0][0] = [1, 3]
+    found = evaluate_search(
+        protocol, NAMES, bboxes, feats, query_feature='gt_box', query_feats=np.array([[1, 0]]),
+        cbgm=dict(k1=1, k2=2), return_details=True,
+    )  # fmt: skip
+    # As above: the neighbour is (0, 3).
+    assert found['details'].top_sims[0, 0] == pytest.approx(1.6, rel=1e-6)
+
+
 def test_the_most_confident_neighbours_are_matched():
     protocol, bboxes, feats = three_images()
     bboxes[0] = np.array(
