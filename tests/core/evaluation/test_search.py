@@ -408,3 +408,16 @@ def test_lists_do_as_well_as_arrays():
 )
 def test_wrong_options_are_told(options, told):
     assert told in wrong(lambda n, b, f, o: o.update(options))
+
+
+def test_a_feature_of_zeros_is_like_nobody():
+    """Similarity 0, in the gallery and of a query, and no number that is none."""
+    protocol, bboxes, feats = three_images()
+    plain = evaluate_search(protocol, NAMES, bboxes, feats, return_details=True)['details']
+    empty = [rows * 0 for rows in feats]
+    with np.errstate(all='raise'):
+        numbers = evaluate_search(protocol, NAMES, bboxes, empty, return_details=True)
+    found = numbers['details']
+    assert np.isfinite(numbers['mAP'])
+    assert (found.top_sims == 0).all() and (plain.top_sims != 0).any()
+    assert (found.top_images >= 0).sum() == (plain.top_images >= 0).sum()
