@@ -101,6 +101,14 @@ def test_seqnet_weighs_and_tests_as_published(name):
         assert cfg.evaluation.cbgm == dict(k1=30, k2=4)
 
 
+@pytest.mark.parametrize('dataset, k1, k2', [('cuhk', 10, 3), ('prw', 30, 4)])
+def test_graph_matching_is_that_of_the_data_set(dataset, k1, k2):
+    matched = load(f'baselines/seqnet_cbgm_r50_{dataset}')
+    plain = load(f'baselines/seqnet_r50_{dataset}')
+    assert matched.evaluation.pop('cbgm') == dict(k1=k1, k2=k2)
+    assert matched._cfg_dict.to_dict() == plain._cfg_dict.to_dict()
+
+
 @pytest.mark.parametrize('name', NAE[:2])
 def test_projections_start_as_published(name):
     cfg = load(name)

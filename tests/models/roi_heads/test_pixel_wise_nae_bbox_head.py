@@ -122,6 +122,23 @@ def test_losses_by_hand():
     assert losses['loss_bbox'].item() == pytest.approx(0.6 / 3, rel=1e-5)
 
 
+def test_each_roi_learns_the_cells_of_its_own_person():
+    """Two people, background between them: the right half of one RoI, the lower of the other."""
+    head = make()
+    logits = torch.tensor([[1.0, 2.0, -1.0, 0.5], [0.3, -0.2, 0.1, 0.0], [0.7, -1.5, 2.5, 0.2]])
+    rois = torch.tensor([[0.0, 0, 0, 20, 40], [0, 5, 5, 9, 9], [1, 50, 10, 70, 50]])
+    people = torch.tensor([[10.0, 0.0, 20.0, 40.0], [50.0, 30.0, 70.0, 50.0]])
+    labels = torch.tensor([0, 1, 0])
+    targets = torch.zeros(3, 4)
+    targets[labels == 0] = head.bbox_coder.encode(rois[labels == 0, 1:], people)
+    weights = (labels == 0).float()[:, None].expand(3, 4)
+    losses = head.loss(logits, targets, rois, labels, torch.ones(3), targets, weights)
+    wanted = torch.tensor([[0.0, 1.0, 0.0, 1.0], [0.0] * 4, [0.0, 0.0, 1.0, 1.0]])
+    expected = F.binary_cross_entropy_with_logits(logits, wanted)
+    torch.testing.assert_close(losses['loss_cls'], expected)
+    assert losses['loss_bbox'].item() == 0
+
+
 def test_people_keep_their_embeddings_and_mean_scores():
     head = make().eval()
     rois = torch.tensor([[0.0, 0, 0, 10, 20], [0, 50, 10, 70, 60]])

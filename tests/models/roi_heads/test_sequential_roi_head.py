@@ -103,8 +103,11 @@ def test_every_parameter_learns_from_finite_losses(head, c4, boxes, pids):
         assert all(loss.item() == 0 for loss in losses.values())
 
 
-def test_a_test_keeps_the_first_heads_people_and_scores(head, c4):
+@pytest.mark.parametrize('overlap', [0.5, 0.1])
+def test_a_test_keeps_the_first_heads_people_and_scores(head, c4, overlap):
     """Plain form: threshold and suppression of the first, boxes and features of the second."""
+    assert head.test_cfg.nms.iou_threshold == 0.5
+    head.test_cfg.nms.iou_threshold = overlap
     head.eval()
     assert head.first.test_cfg.nms.iou_threshold == 0.4
     head.first.test_cfg.score_thr = 0.05
@@ -127,8 +130,11 @@ def test_a_test_keeps_the_first_heads_people_and_scores(head, c4):
         boxes = head.bbox_head.bbox_coder.decode(
             moved[kept], second['bbox_pred'], max_shape=(HEIGHT, WIDTH)
         )
-        last = nms(boxes, scores[kept], 0.5)
+        last = nms(boxes, scores[kept], overlap)
+        by_first = nms(boxes, scores[kept], 0.4)
     assert len(last) > 1
+    # At 0.1 the first head's own threshold would keep more.
+    assert overlap == 0.5 or len(last) < len(by_first)
     torch.testing.assert_close(dets[:, :4], boxes[last], atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(dets[:, 4], scores[kept][last])
     torch.testing.assert_close(feats, second['embeddings'][last], atol=1e-4, rtol=1e-4)
