@@ -13,6 +13,3 @@ model = dict(
     train_cfg=dict(rcnn=dict(assigner=dict(neg_iou_thr=0.5), sampler=dict(pos_fraction=0.25))),
 )
 evaluation = dict(class_weighted=False)
-# The embedding is one layer on features that have just been pooled: it needs more of the rate than
-# the towers of AlignPS (`reid` in adamw_tiny.py), whose key fits its name too.
-optimizer = dict(paramwise_cfg=dict(custom_keys=dict(fc_reid=dict(lr_mult=0.2))))
