@@ -1,6 +1,7 @@
 """The server behind the page."""
 
 import atexit
+import functools
 import os
 import shutil
 import tempfile
@@ -45,9 +46,7 @@ def serve(
         ValueError: Gradio is not installed.
         OSError: The port is taken.
     """
-    folder = tempfile.mkdtemp(prefix='mmdet_ps-web-')
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ['GRADIO_TEMP_DIR'] = folder
+    _keep_files_apart()
     try:
         stay_offline()
         from starlette.middleware import Middleware
@@ -85,3 +84,11 @@ def serve(
     if block:
         blocks.block_thread()
     return address
+
+
+@functools.cache
+def _keep_files_apart() -> None:
+    """Let Gradio keep the files of all pages of this process in a folder that goes with it."""
+    folder = tempfile.mkdtemp(prefix='mmdet_ps-web-')
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ['GRADIO_TEMP_DIR'] = folder
