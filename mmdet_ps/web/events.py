@@ -111,6 +111,10 @@ class Page:
             gr.update(visible=False),
         )
 
+    def removed(self, visit: Visit):
+        """The picture was taken away."""
+        return self.sent(visit, None)
+
     def clicked(self, visit: Visit, event: gr.SelectData):
         """Somebody in the scene was clicked."""
         chosen = visit.scene.person_at(*event.index) if visit.scene else None

@@ -179,10 +179,11 @@ def build(desk: Desk, title: str) -> gr.Blocks:
         hello = [visit, summary, source, filters[0]]
         quiet = dict(api_visibility='private', show_progress='minimal')
         blocks.load(page.welcome, visit, hello, **quiet)
-        gr.on(
-            [scene.upload, scene.clear],
+        scene.upload(
             _said(page.sent), [visit, scene], [*left, *right, source, moment], **quiet,
         )  # fmt: skip
+        # With its picture as an input, it would come back: it is still sent when it is removed.
+        scene.clear(_said(page.removed), visit, [*left, *right, source, moment], **quiet)
         scene.select(_said(page.clicked), visit, left + right, **quiet)
         source.input(_said(page.chosen), [visit, source], [*left, *right, moment], **quiet)
         moment.release(_said(page.moved), [visit, source, moment], left + right, **quiet)

@@ -1,5 +1,6 @@
 """The page in a real browser, over people who are known from grey levels (`tests.gallery.stub`)."""
 
+import csv
 import re
 import shutil
 from dataclasses import replace
@@ -14,7 +15,7 @@ sync_api = pytest.importorskip('playwright.sync_api', reason='no Playwright to d
 from mmdet_ps.gallery import Gallery  # noqa: E402
 from mmdet_ps.web import serve  # noqa: E402
 
-from ..gallery.stub import StubFinder, people_of, write_picture  # noqa: E402
+from ..gallery.stub import StubFinder, people_of, write_picture, write_video  # noqa: E402
 
 CHROMIUM = shutil.which('chromium')
 pytestmark = [
@@ -183,3 +184,66 @@ def test_files_are_added_to_an_empty_gallery(folder, visit, tmp_path):
     (source,) = gallery.sources()
     assert source.name.startswith(str(folder / 'empty/uploads'))
     assert page.evaluate('document.documentElement.scrollWidth') <= 390
+
+
+def choose(page, name):
+    page.locator('#source input').click()
+    page.get_by_role('option', name=name).click()
+    page.wait_for_function("() => document.querySelector('#hint').innerText.includes('found')")
+
+
+def test_a_scene_of_the_gallery_is_chosen_and_removed(full, visit):
+    page = visit(full[0])
+    choose(page, 'level7.png')
+    assert page.locator('#scene img').count() == 1 and not page.locator('#moment').is_visible()
+    page.locator('#scene button[aria-label="Remove Image"]').click()
+    page.wait_for_function("() => document.querySelector('#hint').innerText.includes('Drop a')")
+    assert page.locator('#scene img').count() == 0
+
+
+def test_a_moment_of_a_video_is_searched_and_played(folder, visit):
+    video = write_video(folder / 'film-pictures/film.avi', [3] * 50 + [6] * 50)
+    address, gallery = serving(folder, 'film', 7873, [])
+    gallery.add(video, camera='east', progress=False)
+    page = visit(address)
+    choose(page, 'film.avi')
+    assert page.locator('#hint').inner_text().startswith('3 people')
+    slider = page.locator('#moment input[type=range]')
+    assert abs(float(slider.get_attribute('max')) - 99 / 25) < 0.02
+    shown = slider.bounding_box()
+    page.mouse.click(shown['x'] + 0.9 * shown['width'], shown['y'] + shown['height'] / 2)
+    page.wait_for_function("() => document.querySelector('#hint').innerText.startsWith('2 people')")
+    click_person(page, 6, alone_at_its_centre(6))
+    # Two to three and a half seconds, a look each half second.
+    assert captions(page)[0] == '1.00 · east · 0:02 – 0:03.5 · 4 hits'
+    with page.expect_download() as download:
+        page.click('#csv')
+    with open(download.value.path(), newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(gallery) and {row['source'] for row in rows} == {str(video)}
+    page.locator('#cards .thumbnail-item').first.click()
+    page.wait_for_function("() => document.querySelector('#film video')?.readyState >= 2")
+    length = page.evaluate("document.querySelector('#film video').duration")
+    assert 1.5 < length <= 4.2
+
+
+def test_a_card_at_the_same_place_of_another_page_opens(full, visit, folder):
+    page = visit(full[0])
+    send(page, folder / 'full-pictures/level7.png')
+    click_person(page, 7, alone_at_its_centre(7))
+
+    def told():
+        page.locator('#cards .thumbnail-item').nth(1).click()
+        page.wait_for_selector('#about p')
+        about = page.locator('#about').inner_text()
+        page.click('#close')
+        page.wait_for_selector('#detail', state='hidden')
+        return about
+
+    first, before = told(), captions(page)[1]
+    page.click('#next')
+    page.wait_for_function(
+        "before => document.querySelectorAll('#cards .caption-label')[1].innerText != before",
+        arg=before,
+    )
+    assert told() != first
